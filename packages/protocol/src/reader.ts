@@ -1,0 +1,186 @@
+// A cursor over received bytes that knows the limits of the message being read. It never copies and never keeps bytes
+// beyond the call that reads them, unless a codec says so.
+
+import type { DecodeLimits } from "./limits.ts";
+import { ProtocolError } from "./protocolError.ts";
+
+/** Thrown (as is, never wrapped) when a read runs past the bytes at hand. Whoever called knows how to go on. */
+export const INCOMPLETE: unique symbol = Symbol("incomplete");
+
+const twoTo32 = 0x1_0000_0000;
+const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Widest tag a field of each size accepts; the value is the byte that announces the widest form. */
+export const WIDEST_U16 = 251;
+export const WIDEST_U32 = 252;
+export const WIDEST_U64 = 253;
+export const WIDEST_U128 = 254;
+
+export class Reader {
+  data: Uint8Array;
+  pos: number;
+  end: number;
+  /** Nesting of recursive types around the current position. */
+  depth = 0;
+  readonly limits: DecodeLimits;
+  #view: DataView;
+  /** Position where the current message began, relative to `data`; negative when that was in earlier bytes. */
+  #messageStart = 0;
+  /** Heap estimate of the values read for the current message, in bytes. */
+  #overhead = 0;
+
+  constructor(data: Uint8Array, limits: DecodeLimits) {
+    this.data = data;
+    this.pos = 0;
+    this.end = data.length;
+    this.limits = limits;
+    this.#view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  }
+
+  /** Goes on with the next bytes of the same stream. Only when all earlier ones are consumed. */
+  continueWith(data: Uint8Array): void {
+    this.#messageStart -= this.end;
+    this.data = data;
+    this.pos = 0;
+    this.end = data.length;
+    this.#view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  }
+
+  beginMessage(): void {
+    this.#messageStart = this.pos;
+    this.#overhead = 0;
+    this.depth = 0;
+  }
+
+  /** Bytes of the current message consumed so far. */
+  get messageBytes(): number {
+    return this.pos - this.#messageStart;
+  }
+
+  /** What the current message has cost so far, by the measure of `maxMessageBytes`. */
+  get messageCost(): number {
+    return this.messageBytes + this.#overhead;
+  }
+
+  get overhead(): number {
+    return this.#overhead;
+  }
+
+  /** Goes back to where an attempt to read began. */
+  rewind(pos: number, overhead: number, depth: number): void {
+    this.pos = pos;
+    this.#overhead = overhead;
+    this.depth = depth;
+  }
+
+  /** Adds to the heap estimate of the current message. */
+  charge(bytes: number): void {
+    this.#overhead += bytes;
+  }
+
+  /** @throws ProtocolError when what has been read exceeds the message limit. */
+  checkCost(thing: string): void {
+    if (this.messageCost > this.limits.maxMessageBytes) {
+      throw new ProtocolError("limit", `${thing}: message of ${this.messageCost} bytes in memory exceeds maxMessageBytes ${this.limits.maxMessageBytes}`);
+    }
+  }
+
+  /** Checks a declared length before anything is allocated for it. Returns it as a plain number. */
+  checkLength(declared: number | bigint, thing: string, minBytesEach = 1): number {
+    const room = this.limits.maxMessageBytes - this.messageCost;
+    if (typeof declared === "bigint" || declared * minBytesEach > room) {
+      throw new ProtocolError("limit", `${thing} declares ${declared}, only ${Math.max(0, room)} bytes are left of maxMessageBytes ${this.limits.maxMessageBytes}`);
+    }
+    return declared;
+  }
+
+  byte(): number {
+    if (this.pos >= this.end) throw INCOMPLETE;
+    return this.data[this.pos++]!;
+  }
+
+  /** An unsigned variable-length integer that fits a double: `widest` must be `WIDEST_U16` or `WIDEST_U32`. */
+  smallVarint(widest: number, thing: string): number {
+    if (this.pos >= this.end) throw INCOMPLETE;
+    const tag = this.data[this.pos]!;
+    if (tag <= 250) {
+      this.pos += 1;
+      return tag;
+    }
+    this.#checkTag(tag, widest, thing);
+    const size = tag === 251 ? 2 : 4;
+    if (this.end - this.pos <= size) throw INCOMPLETE;
+    const value = size === 2 ? this.#view.getUint16(this.pos + 1, true) : this.#view.getUint32(this.pos + 1, true);
+    this.pos += 1 + size;
+    return value;
+  }
+
+  /** An unsigned 64-bit integer: a number up to 2^53 − 1, a bigint above. */
+  varint64(thing: string): number | bigint {
+    if (this.pos >= this.end) throw INCOMPLETE;
+    const tag = this.data[this.pos]!;
+    if (tag <= 252) return this.smallVarint(WIDEST_U32, thing);
+    this.#checkTag(tag, WIDEST_U64, thing);
+    if (this.end - this.pos <= 8) throw INCOMPLETE;
+    const low = this.#view.getUint32(this.pos + 1, true);
+    const high = this.#view.getUint32(this.pos + 5, true);
+    this.pos += 9;
+    return high < 0x20_0000 ? high * twoTo32 + low : (BigInt(high) << 32n) | BigInt(low);
+  }
+
+  varint128(thing: string): bigint {
+    if (this.pos >= this.end) throw INCOMPLETE;
+    const tag = this.data[this.pos]!;
+    if (tag <= 253) return BigInt(this.varint64(thing));
+    this.#checkTag(tag, WIDEST_U128, thing);
+    if (this.end - this.pos <= 16) throw INCOMPLETE;
+    const low = this.#view.getBigUint64(this.pos + 1, true);
+    const high = this.#view.getBigUint64(this.pos + 9, true);
+    this.pos += 17;
+    return (high << 64n) | low;
+  }
+
+  /** The next `length` bytes as a view of the received bytes, good until they are overwritten. */
+  view(length: number): Uint8Array {
+    if (this.end - this.pos < length) throw INCOMPLETE;
+    const start = this.pos;
+    this.pos += length;
+    return this.data.subarray(start, this.pos);
+  }
+
+  /** The next `length` bytes as text. */
+  text(length: number, thing: string): string {
+    if (this.end - this.pos < length) throw INCOMPLETE;
+    const start = this.pos;
+    this.pos += length;
+    if (length <= 48) {
+      const short = asciiText(this.data, start, this.pos);
+      if (short !== null) return short;
+    }
+    return decodeUtf8(this.data.subarray(start, this.pos), thing);
+  }
+
+  #checkTag(tag: number, widest: number, thing: string): void {
+    if (tag > widest) throw new ProtocolError("malformed", `${thing}: integer tag ${tag} exceeds ${widest}, the widest of this field`);
+  }
+}
+
+/** @throws ProtocolError when the bytes are not UTF-8. */
+export function decodeUtf8(bytes: Uint8Array, thing: string): string {
+  try {
+    return strictUtf8.decode(bytes);
+  } catch {
+    throw new ProtocolError("malformed", `${thing}: ${bytes.length} bytes are not valid UTF-8`);
+  }
+}
+
+/** Short plain text without the fixed cost of a decoder call; null when a byte is not ASCII. */
+function asciiText(data: Uint8Array, start: number, end: number): string | null {
+  let text = "";
+  for (let at = start; at < end; at++) {
+    const byte = data[at]!;
+    if (byte >= 0x80) return null;
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}
