@@ -1,0 +1,52 @@
+# One command a task, each from a fresh clone: what it needs is installed first (scripts/install.sh).
+# npm and apt run on the machine's own Node; everything after them on the Node of node_modules.
+
+.DEFAULT_GOAL := help
+.PHONY: help build check test test-full demo lint format bench clean install install-host
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+# Two test files at once: most of them wait, some of them measure.
+TEST_FLAGS := --conditions=source --test --test-reporter=spec --test-concurrency=2
+TESTS := 'packages/*/src/**/*.test.ts' 'test/**/*.test.ts' 'bench/**/*.test.ts'
+ON_NODE := PATH="$(CURDIR)/node_modules/.bin:$$PATH"
+
+help: ## print this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+build: install ## compile all packages
+	@$(ON_NODE) tsc -b
+
+lint: build ## rules of the code and of its imports (.oxlintrc.jsonc)
+	@$(ON_NODE) oxlint --type-aware
+
+format: install ## lay out all files (.oxfmtrc.json)
+	@$(ON_NODE) oxfmt .
+
+# Types, layout, rules: what `test` checks before it runs anything.
+check: lint
+	@$(ON_NODE) oxfmt --check . >/dev/null || { $(ON_NODE) oxfmt --list-different . ; echo "understudy: the files above are not laid out; run: make format" >&2; exit 1; }
+
+test: install-host check ## everything that must pass before a commit
+	@$(ON_NODE) node $(TEST_FLAGS) --test-timeout=120000 $(TESTS)
+
+test-full: install-host check ## the same and the long ones (*.fulltest.ts)
+	@$(ON_NODE) TEST_FULL=1 node $(TEST_FLAGS) --test-timeout=1800000 $(TESTS) 'test/**/*.fulltest.ts'
+
+demo: install-host build ## see it work on this machine
+	@bin/understudy demo
+
+bench: install-host build ## run all measurements (bench/*/run.ts)
+	@found=; for run in bench/*/run.ts; do \
+	  [ -e "$$run" ] || continue; \
+	  found=1; echo "== $$run"; $(ON_NODE) node --conditions=source "$$run" || exit 1; \
+	done; [ -n "$$found" ] || echo "no bench/*/run.ts yet"
+
+clean: ## remove what the build made, not node_modules
+	@rm -rf packages/*/dist bench/dist test/dist
+
+install:
+	@scripts/install.sh
+
+install-host:
+	@scripts/install.sh --host
