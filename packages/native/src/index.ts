@@ -1,0 +1,17 @@
+// The few system calls that Node lacks. Linux with the GNU C library, x86-64 and arm64.
+
+export * from "./directory.ts";
+export * from "./errno.ts";
+export * from "./fileAt.ts";
+export * from "./fileTimes.ts";
+export * from "./namespace.ts";
+export * from "./openat2.ts";
+export { originalDestination } from "./originalDestination.ts";
+export * from "./listeningSocket.ts";
+export { formatIpv6, type SocketAddress } from "./socketAddress.ts";
+export * from "./statfs.ts";
+export { SystemCallError } from "./systemCall.ts";
+export type { Path } from "./cString.ts";
+export * from "./filePosition.ts";
+export { pipeHasWriter } from "./pipeWriter.ts";
+export * from "./statx.ts";
