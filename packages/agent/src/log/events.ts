@@ -1,0 +1,255 @@
+// The closed set of things the cluster's admin can read in the agent's log at info or above. Each entry is a
+// fixed sentence (so that it can be counted), a level, and one sentence that says what to do about it.
+// What a session did never becomes an entry here: it goes to that session, and to debug.
+
+/** How much an admin should care. `warn`: something works less well. `error`: something does not work. */
+export type AdminEventLevel = "info" | "warn" | "error";
+
+/** One entry of the table. */
+export interface AdminEvent {
+  readonly level: AdminEventLevel;
+  /** Fixed text; whatever varies goes into the record's fields. */
+  readonly message: string;
+  /** What the admin can do. Written with warnings and errors only. */
+  readonly remedy: string;
+  /**
+   * True where peers can cause the event again and again. The log then writes the first at once, and after it at
+   * most one a minute, with the number of the others in the field `count`.
+   */
+  readonly isLimited?: true;
+}
+
+/** Every event the log can write at info or above, by code. Codes are stable: alerts are built on them. */
+export const adminEvents = {
+  // The agent's own life.
+  AGENT_STARTED: {
+    level: "info",
+    message: "agent process started",
+    remedy: "Nothing needs to be done.",
+  },
+  TARGET_FOUND: {
+    level: "info",
+    message: "target container found",
+    remedy: "Nothing needs to be done.",
+  },
+  SERVING: {
+    level: "info",
+    message: "agent accepts clients",
+    remedy: "Nothing needs to be done.",
+  },
+  STOPPING: {
+    level: "info",
+    message: "agent is stopping",
+    remedy: "Nothing needs to be done.",
+  },
+  NO_CLIENT_CAME: {
+    level: "error",
+    message: "no client connected in the time given by --communication-timeout",
+    remedy: "Check that the client can reach the agent's port, or raise the client's agent start-up timeout.",
+  },
+  AGENT_BUG: {
+    level: "error",
+    message: "unexpected exception in the agent",
+    remedy: "Report this record to the maintainers of the agent; it is a fault of the agent itself.",
+    isLimited: true,
+  },
+  EVENT_LOOP_STALLED: {
+    level: "warn",
+    message: "the agent's event loop stood still",
+    remedy: "Give the agent's pod more CPU; if it has enough, report this to the maintainers of the agent.",
+    isLimited: true,
+  },
+  LOG_LINES_DROPPED: {
+    level: "warn",
+    message: "log lines were dropped because standard output was not read fast enough",
+    remedy: "Lower the level in RUST_LOG or check the node's log collection.",
+    isLimited: true,
+  },
+  ACCEPT_PAUSED: {
+    level: "warn",
+    message: "accepting connections paused because no descriptor was free",
+    remedy: "Raise the limit of open files of the agent's container, or spread the clients over more agents.",
+    isLimited: true,
+  },
+  POOL_CALLS_STUCK: {
+    level: "warn",
+    message: "file operations of the target do not return",
+    remedy: "Check the target's network or FUSE file systems.",
+    isLimited: true,
+  },
+  MEMORY_BUDGET_EXHAUSTED: {
+    level: "warn",
+    message: "the memory budget shared by all sessions is used up",
+    remedy: "Raise UNDERSTUDY_TOTAL_BUFFER_BYTES together with the pod's memory limit, or use fewer sessions.",
+    isLimited: true,
+  },
+
+  // Settings.
+  SETTING_INVALID: {
+    level: "error",
+    message: "a setting has an invalid value and is ignored",
+    remedy: "Correct the variable named in the record in the agent's pod.",
+  },
+  OPERATOR_CERTIFICATE_INVALID: {
+    level: "error",
+    message: "the operator's certificate cannot be used",
+    remedy: "Pass one PEM certificate with one DNS or IP subject alternative name.",
+  },
+  OPERATOR_TLS_FAILED: {
+    level: "error",
+    message: "the TLS handshake with the operator failed",
+    remedy: "Check that the operator uses the certificate that was given to the agent.",
+    isLimited: true,
+  },
+  STEAL_TLS_UNUSABLE: {
+    level: "error",
+    message: "the TLS configuration of a stolen port cannot be used",
+    remedy: "Check the certificate and key files that the TLS configuration names, in the target's file system.",
+    isLimited: true,
+  },
+
+  // Sockets of the agent.
+  LISTEN_FAILED: {
+    level: "error",
+    message: "the client port cannot be opened",
+    remedy: "Choose a free port and one that the agent's user may open.",
+  },
+  LISTEN_IPV6_UNAVAILABLE: {
+    level: "warn",
+    message: "IPv6 is not available for clients, IPv4 alone is used",
+    remedy: "Enable IPv6 in the agent's pod if clients should connect over it.",
+  },
+  METRICS_LISTEN_FAILED: {
+    level: "error",
+    message: "the metrics address cannot be opened",
+    remedy: "Choose a free address for --metrics that belongs to the agent's pod.",
+  },
+
+  // The target.
+  TARGET_NOT_FOUND: {
+    level: "error",
+    message: "the target container was not found",
+    remedy: "Check the container id, the container runtime and the host paths mounted into the agent's pod.",
+  },
+  TARGET_GUESSED: {
+    level: "warn",
+    message: "no process belongs to the target container, process 1 is taken as the target",
+    remedy: "Check that the pod shares its process namespace and that the target container runs.",
+  },
+  TARGET_EXITED: {
+    level: "warn",
+    message: "target container process exited",
+    remedy: "Check why the target ended; the agent leaves and clients have to connect again.",
+  },
+  TARGET_WATCH_FAILED: {
+    level: "error",
+    message: "the end of the target process cannot be noticed",
+    remedy: "Use a node with kernel 5.3 or later; until then, end the agent yourself when the target restarts.",
+  },
+  NAMESPACE_NOT_ENTERED: {
+    level: "error",
+    message: "the target's network namespace cannot be entered",
+    remedy: "Give the agent CAP_SYS_ADMIN and CAP_SYS_PTRACE, or make it privileged.",
+  },
+  ENVIRON_UNREADABLE: {
+    level: "error",
+    message: "the environment of the target process cannot be read",
+    remedy: "Give the agent CAP_SYS_PTRACE; until then, clients do not see all variables of the target.",
+  },
+  RESOLVER_FILE_UNREADABLE: {
+    level: "error",
+    message: "the target's resolver configuration cannot be read",
+    remedy: "Check /etc/resolv.conf and /etc/hosts of the target; until then, names may not resolve for clients.",
+    isLimited: true,
+  },
+  RIGHTS_NOT_DROPPED: {
+    level: "warn",
+    message: "rights that are no longer needed could not be given up",
+    remedy: "Check the security context of the agent's pod.",
+  },
+  TOOL_MISSING: {
+    level: "error",
+    message: "a program that the agent needs is missing in its image",
+    remedy: "Use the agent's own image, or install the program named in the record.",
+  },
+
+  // Traffic of the target.
+  MALFORMED_MESSAGE: {
+    level: "error",
+    message: "a client sent a malformed message and was disconnected",
+    remedy: "Check that clients use a supported version and that nothing but clients connects to the agent's port.",
+    isLimited: true,
+  },
+  PASSTHROUGH_FAILED: {
+    level: "warn",
+    message: "traffic for the target could not be passed on to it",
+    remedy: "Check that the target listens on the port named in the record.",
+    isLimited: true,
+  },
+  INCOMING_HTTP_BROKEN: {
+    level: "warn",
+    message: "an incoming HTTP connection of the target failed",
+    remedy: "Check the peer named in the record; it may speak HTTP that the agent refuses.",
+    isLimited: true,
+  },
+  ORIGINAL_DESTINATION_UNKNOWN: {
+    level: "warn",
+    message: "the original destination of a redirected connection is unknown",
+    remedy: "Check that nothing connects to the agent's redirect port itself and that conntrack entries are not flushed.",
+    isLimited: true,
+  },
+
+  // Redirect rules.
+  REDIRECT_BACKEND_CHOSEN: {
+    level: "info",
+    message: "the way to redirect traffic was chosen",
+    remedy: "Nothing needs to be done.",
+  },
+  REDIRECT_FAILED: {
+    level: "error",
+    message: "traffic of the target cannot be redirected",
+    remedy: "Give the agent CAP_NET_ADMIN and check that the node's kernel has nf_tables or iptables nat support.",
+    isLimited: true,
+  },
+  REDIRECT_RULES_RELOADED: {
+    level: "warn",
+    message: "the redirect rules were lost and have been loaded again",
+    remedy: "Check what on the node ends the agent's nft process or flushes rules.",
+    isLimited: true,
+  },
+  REDIRECT_RULES_LOST: {
+    level: "error",
+    message: "the redirect rules were lost and cannot be loaded again",
+    remedy: "Check what on the node ends the agent's nft process or flushes rules; clients have to subscribe again.",
+    isLimited: true,
+  },
+  REDIRECT_TABLE_TAKEN: {
+    level: "error",
+    message: "another agent already redirects traffic of this target",
+    remedy: "End the other agent, or wait for it to leave.",
+  },
+  REDIRECT_RULES_DIRTY: {
+    level: "error",
+    message: "redirect rules of an earlier agent were found",
+    remedy: "Delete the target's pod, or start the agent with --clean-iptables-on-start.",
+  },
+  REDIRECT_RULES_CLEANED: {
+    level: "warn",
+    message: "redirect rules of an earlier agent were removed",
+    remedy: "Check why the earlier agent could not clean up, if this happens often.",
+  },
+  REDIRECT_CLEANUP_FAILED: {
+    level: "error",
+    message: "redirect rules could not be removed",
+    remedy: "Delete the target's pod; its traffic may be lost until then.",
+  },
+  FLUSH_FAILED: {
+    level: "warn",
+    message: "existing connections could not be flushed",
+    remedy: "Check that the node's kernel has conntrack; until then, connections opened earlier are not redirected.",
+    isLimited: true,
+  },
+} as const satisfies Readonly<Record<string, AdminEvent>>;
+
+/** Code of an event an admin can see. */
+export type AdminEventCode = keyof typeof adminEvents;

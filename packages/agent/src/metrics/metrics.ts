@@ -1,0 +1,173 @@
+// Everything the agent counts, one member each. Created once and passed to whoever counts; shared by all sessions.
+// The names that start with `mirrord_agent_` are the reference's, help texts included: dashboards and the operator
+// read them. Our own start with `understudy_`.
+
+import type { MetricFamily } from "./exposition.ts";
+import { formatExposition } from "./exposition.ts";
+import { Counter, CounterFamily, Gauge, PortGauges } from "./instruments.ts";
+import { readProcessMetrics } from "./processMetrics.ts";
+
+/** What bytes to and from clients belong to. */
+export const trafficKinds = ["control", "dns", "env", "files", "mirror", "steal", "tcp_outgoing", "udp_outgoing"] as const;
+export type TrafficKind = (typeof trafficKinds)[number];
+
+/** Why a message of a client was not carried out although it could be read. */
+export const refusalReasons = ["too_large", "limit_reached", "unsupported", "unexpected"] as const;
+export type RefusalReason = (typeof refusalReasons)[number];
+
+/** What became of an HTTP request that arrived at a redirected port. */
+export const httpOutcomes = ["passed", "stolen"] as const;
+export type HttpOutcome = (typeof httpOutcomes)[number];
+
+/** The agent's metrics. */
+export class Metrics {
+  /** Connected clients. */
+  readonly clientCount = new Gauge();
+  /** DNS requests under way. */
+  readonly dnsRequestCount = new Gauge();
+  /** Open files, directory streams and getdents streams of all clients. */
+  readonly openFdCount = new Gauge();
+  readonly mirrorPortSubscriptionCount = new Gauge();
+  readonly mirrorConnectionSubscriptionCount = new Gauge();
+  /** Pairs of client and port with a filter. */
+  readonly stealFilteredPortSubscriptionCount = new Gauge();
+  readonly stealUnfilteredPortSubscriptionCount = new Gauge();
+  /** From acceptance until the socket is gone. */
+  readonly redirectedConnectionsCount = new Gauge();
+  /** From the head of a request until its response body has ended. */
+  readonly redirectedRequestsCount = new Gauge();
+  /** TCP and stream unix connections. */
+  readonly tcpOutgoingConnectionCount = new Gauge();
+  readonly udpOutgoingConnectionCount = new Gauge();
+  /** HTTP requests that are being passed on to the target, by original port. */
+  readonly bypassedRequests = new PortGauges();
+
+  /** Bytes of messages that clients sent. */
+  readonly receivedBytes = new CounterFamily<TrafficKind>(trafficKinds);
+  /** Bytes of messages sent to clients. */
+  readonly sentBytes = new CounterFamily<TrafficKind>(trafficKinds);
+  readonly sessions = new Counter();
+  /** Clients turned away because too many were connected. */
+  readonly refusedSessions = new Counter();
+  /** Clients closed because they did not read for too long. */
+  readonly deafSessions = new Counter();
+  /** Messages that could not be decoded; each ended its session. */
+  readonly decodeErrors = new Counter();
+  readonly refusedMessages = new CounterFamily<RefusalReason>(refusalReasons);
+  readonly mirrorDroppedBytes = new Counter();
+  readonly mirrorDroppedConnections = new Counter();
+  readonly mirrorDroppedMessages = new Counter();
+  readonly httpRequests = new CounterFamily<HttpOutcome>(httpOutcomes);
+  readonly seqpacketConnections = new Gauge();
+  /** Bytes of the memory budget that sessions hold. */
+  readonly bufferedBytes = new Gauge();
+  readonly bufferedBytesLimit = new Gauge();
+  /** Calls in the thread pool that have not returned for long. */
+  readonly stuckPoolCalls = new Gauge();
+  /** Longest the event loop stood still in the last interval. */
+  readonly eventLoopDelaySeconds = new Gauge();
+  readonly eventLoopStalls = new Counter();
+  readonly logLinesDropped = new Counter();
+  readonly nftReloads = new Counter();
+
+  /**
+   * All families in the text format. `isPoolUsable` false leaves out what has to be read from files: the first user of
+   * the thread pool decides in which network namespace its threads live.
+   */
+  async exposition(options: { readonly isPoolUsable: boolean } = { isPoolUsable: true }): Promise<string> {
+    const processFamilies = options.isPoolUsable ? await readProcessMetrics() : [];
+    return formatExposition([...this.#referenceFamilies(), ...this.#ownFamilies(), ...processFamilies]);
+  }
+
+  #referenceFamilies(): MetricFamily[] {
+    return [
+      one("mirrord_agent_client_count", "amount of connected clients to this mirrord-agent", this.clientCount),
+      one("mirrord_agent_dns_request_count", "amount of in-progress dns requests in the mirrord-agent", this.dnsRequestCount),
+      one("mirrord_agent_open_fd_count", "amount of open file descriptors in mirrord-agent file manager", this.openFdCount),
+      one(
+        "mirrord_agent_mirror_port_subscription_count",
+        "amount of mirror port subscriptions in mirror-agent",
+        this.mirrorPortSubscriptionCount,
+      ),
+      one(
+        "mirrord_agent_mirror_connection_subscription_count",
+        "amount of connections in mirror mode in mirrord-agent",
+        this.mirrorConnectionSubscriptionCount,
+      ),
+      one(
+        "mirrord_agent_steal_filtered_port_subscription_count",
+        "amount of filtered steal port subscriptions in mirrord-agent",
+        this.stealFilteredPortSubscriptionCount,
+      ),
+      one(
+        "mirrord_agent_steal_unfiltered_port_subscription_count",
+        "amount of unfiltered steal port subscriptions in mirrord-agent",
+        this.stealUnfilteredPortSubscriptionCount,
+      ),
+      one(
+        "mirrord_agent_redirected_connections_count",
+        "amount of incoming TCP connections currently redirected by mirrord-agent",
+        this.redirectedConnectionsCount,
+      ),
+      one(
+        "mirrord_agent_redirected_requests_count",
+        "amount of incoming HTTP requests currently redirected by mirrord-agent",
+        this.redirectedRequestsCount,
+      ),
+      one(
+        "mirrord_agent_tcp_outgoing_connection_count",
+        "amount of tcp outgoing connections in mirrord-agent",
+        this.tcpOutgoingConnectionCount,
+      ),
+      one(
+        "mirrord_agent_udp_outgoing_connection_count",
+        "amount of udp outgoing connections in mirrord-agent",
+        this.udpOutgoingConnectionCount,
+      ),
+      many(
+        "mirrord_agent_bypassed_requests",
+        "amount of incoming requests currently bypassed by mirrord-agent",
+        "port",
+        this.bypassedRequests,
+      ),
+    ];
+  }
+
+  #ownFamilies(): MetricFamily[] {
+    return [
+      many("understudy_received_bytes_total", "Bytes of messages received from clients.", "kind", this.receivedBytes),
+      many("understudy_sent_bytes_total", "Bytes of messages sent to clients.", "kind", this.sentBytes),
+      one("understudy_sessions_total", "Clients that connected since the start.", this.sessions),
+      one("understudy_refused_sessions_total", "Clients turned away for want of room.", this.refusedSessions),
+      one("understudy_deaf_sessions_total", "Clients closed because they did not read.", this.deafSessions),
+      one("understudy_decode_errors_total", "Messages that could not be decoded.", this.decodeErrors),
+      many("understudy_refused_messages_total", "Messages that were not carried out.", "reason", this.refusedMessages),
+      one("understudy_mirror_dropped_bytes_total", "Mirrored bytes that were dropped.", this.mirrorDroppedBytes),
+      one("understudy_mirror_dropped_connections_total", "Mirrored connections that were given up.", this.mirrorDroppedConnections),
+      one("understudy_mirror_dropped_messages_total", "Mirror messages that were dropped.", this.mirrorDroppedMessages),
+      many("understudy_http_requests_total", "HTTP requests at redirected ports.", "outcome", this.httpRequests),
+      one("understudy_seqpacket_connections", "Open seqpacket unix connections.", this.seqpacketConnections),
+      one("understudy_buffered_bytes", "Bytes of the shared memory budget in use.", this.bufferedBytes),
+      one("understudy_buffered_bytes_limit", "Size of the shared memory budget in bytes.", this.bufferedBytesLimit),
+      one("understudy_stuck_pool_calls", "Thread pool calls that do not return.", this.stuckPoolCalls),
+      one("understudy_event_loop_delay_seconds", "Longest the event loop stood still in the last interval.", this.eventLoopDelaySeconds),
+      one("understudy_event_loop_stalls_total", "Times the event loop stood still for long.", this.eventLoopStalls),
+      one("understudy_log_lines_dropped_total", "Log lines dropped for want of a reader.", this.logLinesDropped),
+      one("understudy_nft_reloads_total", "Times the redirect rules were loaded again.", this.nftReloads),
+    ];
+  }
+}
+
+function one(name: string, help: string, instrument: Gauge | Counter): MetricFamily {
+  return { name, help, type: typeOf(instrument), samples: [{ labels: {}, value: instrument.value }] };
+}
+
+function many(name: string, help: string, label: string, family: { entries(): Iterable<[string, Gauge | Counter]> }): MetricFamily {
+  const entries = [...family.entries()];
+  const samples = entries.map(([value, instrument]) => ({ labels: { [label]: value }, value: instrument.value }));
+  return { name, help, type: typeOf(entries[0]?.[1]), samples };
+}
+
+function typeOf(instrument: Gauge | Counter | undefined): "counter" | "gauge" {
+  return instrument instanceof Counter ? "counter" : "gauge";
+}
