@@ -1,0 +1,86 @@
+// Reads, writes and positions of open files. The position is the kernel's, so appending, FIFOs, devices and files of /proc behave as for
+// any process. What is not ready (all descriptors are non-blocking) is waited for with rests, by this request alone.
+
+import { SEEK_CUR, SEEK_END, SEEK_SET, lseek } from "@understudy/native";
+import type { I64, ReadFileResponse, SeekFromInternal, U64 } from "@understudy/protocol";
+import { remoteIoError } from "../errors/remoteError.ts";
+import { EAGAIN, EFBIG, EINVAL, errnoOf } from "./errnos.ts";
+import { GrowingRests } from "./growingRests.ts";
+import { positionOf, seekInstantly, statusAtHand } from "./instantCalls.ts";
+import type { OpenedFile } from "./openFile.ts";
+import * as poolCalls from "./poolCalls.ts";
+
+const offsetMax = 2n ** 63n - 1n;
+/** Never ask for less of a file that seems to be at its end: it may have grown. */
+const leastReadBytes = 4096;
+
+/**
+ * One read(2), or pread(2) where a position is given.
+ *
+ * @param wanted most bytes the client takes; never more than `maxBytes` are read or allocated.
+ * @returns a buffer of its own, empty at the end of the file.
+ */
+export async function read(
+  file: OpenedFile,
+  wanted: U64,
+  position: U64 | null,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<ReadFileResponse> {
+  const length = Math.min(wanted > maxBytes ? maxBytes : Number(wanted), bytesAhead(file, position));
+  // The last byte asked for must have an offset that the kernel's signed type can hold.
+  if (position !== null && BigInt(position) + BigInt(length) > offsetMax) throw remoteIoError(EINVAL, "pread");
+  const buffer = length <= leastReadBytes ? Buffer.allocUnsafe(length) : Buffer.allocUnsafeSlow(length);
+  const count = await whenReady(signal, () => poolCalls.readOnce(file.fd, buffer, position));
+  const bytes = buffer.subarray(0, count);
+  // A short answer must not keep a long buffer alive until it is sent.
+  return { bytes: count * 2 < length ? Buffer.from(bytes) : bytes, readAmount: count };
+}
+
+/** Bound of what a read can return, so that small files do not take large buffers; infinite where it is not known. */
+function bytesAhead(file: OpenedFile, position: U64 | null): number {
+  if (file.type !== "regular" || file.fileSystem !== "disk") return Infinity;
+  const from = Number(position ?? positionOf(file.fd));
+  return Math.max(Number(statusAtHand(file.fd).size) - from, leastReadBytes);
+}
+
+/** One write(2), or pwrite(2) where a position is given. `bytes` must not change meanwhile. @returns bytes written, may be fewer. */
+export async function write(file: OpenedFile, bytes: Uint8Array, position: U64 | null, signal: AbortSignal): Promise<number> {
+  if (position !== null && !Number.isSafeInteger(position)) {
+    // Node writes at exact numbers only. No disk file system of this day goes that far.
+    throw remoteIoError(BigInt(position) > offsetMax ? EINVAL : EFBIG, "pwrite");
+  }
+  const offset = position === null ? null : Number(position);
+  return await whenReady(signal, () => poolCalls.writeOnce(file.fd, bytes, offset));
+}
+
+/** lseek(2). @returns the new position. */
+export async function seek(file: OpenedFile, from: SeekFromInternal): Promise<U64> {
+  const offset: I64 = from.value;
+  if (offset > offsetMax) throw remoteIoError(EINVAL, "lseek");
+  const whence = { start: SEEK_SET, current: SEEK_CUR, end: SEEK_END }[from.kind];
+  const isInstant = file.type === "regular" && file.fileSystem !== "remote";
+  const position = isInstant ? seekInstantly(file.fd, offset, whence) : await lseek(file.fd, offset, whence);
+  // Exact above 2^53 as well.
+  return from.kind === "start" ? offset : position;
+}
+
+/** ftruncate(2). */
+export async function truncate(file: OpenedFile, length: I64): Promise<void> {
+  // Node would take a negative length for 0.
+  if (length < 0) throw remoteIoError(EINVAL, "ftruncate");
+  if (!Number.isSafeInteger(length)) throw remoteIoError(EFBIG, "ftruncate");
+  await poolCalls.truncate(file.fd, Number(length));
+}
+
+async function whenReady<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  const rests = new GrowingRests(signal);
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (errnoOf(error) !== EAGAIN) throw error;
+    }
+    await rests.rest();
+  }
+}

@@ -1,0 +1,395 @@
+// The remote file domain of one session: takes a request of the wire, does it on the target's files, gives the response. It knows nothing of
+// connections. What a request may wait for (a FIFO, a slow disk) holds up this session's file requests and nobody else's.
+
+import {
+  AT_EACCESS,
+  AT_EMPTY_PATH,
+  AT_REMOVEDIR,
+  DT_DIR,
+  faccessat2,
+  type FileStatus,
+  type FileTime,
+  fstatfs,
+  futimens,
+  mkdirat,
+  O_DIRECTORY,
+  O_RDONLY,
+  readlinkat,
+  renameat2,
+  S_IFLNK,
+  S_IFMT,
+  unlinkat,
+} from "@understudy/native";
+import type {
+  AccessFileResponse,
+  FileRequest,
+  FileResponse,
+  GetDEnts64Request,
+  GetDEnts64Response,
+  OpenOptionsInternal,
+  ResponseError,
+  Result,
+  Timespec,
+  U64,
+  UnlinkAtRequest,
+  XstatRequest,
+} from "@understudy/protocol";
+import { RemoteError, remoteIoError, remoteKindError, toResponseError } from "../errors/remoteError.ts";
+import type { Log } from "../log/log.ts";
+import type { Gauge } from "../metrics/instruments.ts";
+import * as contents from "./contents.ts";
+import { DescriptorTable } from "./descriptorTable.ts";
+import { EntryStream } from "./entryStream.ts";
+import { EINTR, EINVAL, ENOENT } from "./errnos.ts";
+import { FileSystems } from "./fileSystems.ts";
+import { closeInstantly } from "./instantCalls.ts";
+import { openFile, openFlags } from "./openFile.ts";
+import * as poolCalls from "./poolCalls.ts";
+import { fileSystemMetadata, fileSystemMetadataV2, metadata } from "./status.ts";
+import { type LastLink, type Start, TargetPaths } from "./targetPaths.ts";
+
+/** Parts and limits of one session's files. */
+export interface FilesOptions {
+  /** O_PATH descriptor of the target's root; without a target, of the agent's own. Stays the caller's; many sessions share it. */
+  readonly rootFd: number;
+  readonly log: Log;
+  /** Counts open files, directories and directory streams of all sessions. */
+  readonly openFds: Gauge;
+  readonly limits: FilesLimits;
+  /** True: times in responses are nanoseconds since 1970. False: only those within the second, as the reference sends them. */
+  readonly fullTimes: boolean;
+  /** The session's: its abort ends what waits for a FIFO or a device. */
+  readonly signal: AbortSignal;
+}
+
+export interface FilesLimits {
+  /** Most files, directories and streams open at a time; further opens get EMFILE. Sensible: 256 to 4096. */
+  readonly maxOpenFiles: number;
+  /** Most bytes of one answer to a read; clients take short reads. Default 1 MiB; sensible: 64 KiB to 4 MiB. */
+  readonly maxReadBytes?: number;
+}
+
+/** Files of one session. Disposing waits for the request under way and closes everything; it does not fail, and twice is once. */
+export interface Files extends AsyncDisposable {
+  /**
+   * Carries out one request after those before it. There is no limit here to how many may wait: await each, or bound them. Bytes to
+   * write must stay as they are until it settles; bytes read are the response's own. Never rejects: a failure is the `err` of the
+   * response.
+   *
+   * @returns undefined for `close` and `closeDir`, which have no response.
+   */
+  handle(request: FileRequest): Promise<FileResponse | undefined>;
+}
+
+/** Makes the files of one session. The caller disposes them. */
+export function createFiles(options: FilesOptions): Files {
+  return new SessionFiles(options);
+}
+
+const defaultMaxReadBytes = 2 ** 20;
+const accessModes = 7;
+const permissionBits = 0o7777;
+const UTIME_NOW = 0x3fffffff;
+const UTIME_OMIT = 0x3ffffffe;
+
+class SessionFiles implements Files {
+  readonly #log: Log;
+  readonly #paths: TargetPaths;
+  readonly #fileSystems = new FileSystems();
+  readonly #table: DescriptorTable;
+  readonly #maxReadBytes: number;
+  readonly #fullTimes: boolean;
+  readonly #disposing = new AbortController();
+  readonly #signal: AbortSignal;
+  #underWay: Promise<undefined> = Promise.resolve(undefined);
+
+  constructor(options: FilesOptions) {
+    this.#log = options.log;
+    this.#paths = new TargetPaths(options.rootFd);
+    this.#table = new DescriptorTable(options.limits.maxOpenFiles, options.openFds);
+    this.#maxReadBytes = options.limits.maxReadBytes ?? defaultMaxReadBytes;
+    this.#fullTimes = options.fullTimes;
+    this.#signal = AbortSignal.any([options.signal, this.#disposing.signal]);
+  }
+
+  async handle(request: FileRequest): Promise<FileResponse | undefined> {
+    const work = this.#underWay.then(() => this.#respond(request));
+    // Without the response, which would stay in memory until the next request.
+    this.#underWay = work.then(() => undefined);
+    return await work;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposing.abort();
+    // Closed meanwhile, a descriptor could be another session's by the time a pool thread uses it.
+    await this.#underWay;
+    await this.#table.closeAll();
+  }
+
+  /** The one place that says which response answers which request. */
+  async #respond(request: FileRequest): Promise<FileResponse | undefined> {
+    const answer = <T>(work: () => Promise<T>): Promise<Result<T, ResponseError>> => this.#answer(request.kind, work);
+    switch (request.kind) {
+      case "open": {
+        const { path, openOptions } = request.value;
+        return { kind: "open", value: await answer(() => this.#open(path, openOptions)) };
+      }
+      case "openRelative": {
+        const { relativeFd, path, openOptions } = request.value;
+        return { kind: "open", value: await answer(() => this.#openRelative(relativeFd, path, openOptions)) };
+      }
+      case "read": {
+        const { remoteFd, bufferSize } = request.value;
+        return { kind: "read", value: await answer(() => this.#read(remoteFd, bufferSize, null)) };
+      }
+      case "readLimited": {
+        const { remoteFd, bufferSize, startFrom } = request.value;
+        return { kind: "readLimited", value: await answer(() => this.#read(remoteFd, bufferSize, startFrom)) };
+      }
+      case "write": {
+        const { fd, writeBytes } = request.value;
+        return { kind: "write", value: await answer(() => this.#write(fd, writeBytes, null)) };
+      }
+      case "writeLimited": {
+        const { remoteFd, startFrom, writeBytes } = request.value;
+        return { kind: "writeLimited", value: await answer(() => this.#write(remoteFd, writeBytes, startFrom)) };
+      }
+      case "seek": {
+        const { fd, seekFrom } = request.value;
+        const work = async () => ({ resultOffset: await contents.seek(this.#table.file(fd), seekFrom) });
+        return { kind: "seek", value: await answer(work) };
+      }
+      case "close":
+        await answer(() => this.#table.close(request.value.fd));
+        return undefined;
+      case "closeDir":
+        await answer(() => this.#table.closeStream(request.value.remoteFd));
+        return undefined;
+      case "access": {
+        const { pathname, mode } = request.value;
+        return { kind: "access", value: await answer(() => this.#access(pathname, mode)) };
+      }
+      case "xstat": {
+        const work = async () => ({ metadata: metadata(await this.#status(request.value), this.#fullTimes) });
+        return { kind: "xstat", value: await answer(work) };
+      }
+      case "xstatFs": {
+        const work = async () => fstatfs(this.#table.fileOrDirectory(request.value.fd).fd);
+        return { kind: "xstatFs", value: await answer(async () => ({ metadata: fileSystemMetadata(await work()) })) };
+      }
+      case "xstatFsV2": {
+        const work = async () => fstatfs(this.#table.fileOrDirectory(request.value.fd).fd);
+        return { kind: "xstatFsV2", value: await answer(async () => ({ metadata: fileSystemMetadataV2(await work()) })) };
+      }
+      case "statFs": {
+        const work = () => this.#located("root", request.value.path, "follow", fstatfs);
+        return { kind: "xstatFs", value: await answer(async () => ({ metadata: fileSystemMetadata(await work()) })) };
+      }
+      case "statFsV2": {
+        const work = () => this.#located("root", request.value.path, "follow", fstatfs);
+        return { kind: "xstatFsV2", value: await answer(async () => ({ metadata: fileSystemMetadataV2(await work()) })) };
+      }
+      case "readLink":
+        return { kind: "readLink", value: await answer(async () => ({ path: await this.#linkText(request.value.path) })) };
+      case "makeDir": {
+        const { pathname, mode } = request.value;
+        return { kind: "makeDir", value: await answer(() => this.#makeDirectory("root", pathname, mode)) };
+      }
+      case "makeDirAt": {
+        const { dirfd, pathname, mode } = request.value;
+        const work = async () => this.#makeDirectory(this.#table.directory(dirfd).fd, pathname, mode);
+        return { kind: "makeDir", value: await answer(work) };
+      }
+      case "removeDir":
+        return { kind: "removeDir", value: await answer(() => this.#remove("root", request.value.pathname, AT_REMOVEDIR)) };
+      case "unlink":
+        return { kind: "unlink", value: await answer(() => this.#remove("root", request.value.pathname, 0)) };
+      case "unlinkAt":
+        return { kind: "unlink", value: await answer(() => this.#unlinkAt(request.value)) };
+      case "rename": {
+        const { oldPath, newPath } = request.value;
+        return { kind: "rename", value: await answer(() => this.#rename(oldPath, newPath)) };
+      }
+      case "fdOpenDir":
+        return { kind: "openDir", value: await answer(() => this.#openStream(request.value.remoteFd)) };
+      case "readDir": {
+        const work = async () => ({ direntry: (await this.#table.stream(request.value.remoteFd).take(1))[0] ?? null });
+        return { kind: "readDir", value: await answer(work) };
+      }
+      case "readDirBatch": {
+        const { remoteFd, amount } = request.value;
+        const work = async () => ({ fd: remoteFd, dirEntries: await this.#table.stream(remoteFd).take(amount) });
+        return { kind: "readDirBatch", value: await answer(work) };
+      }
+      case "getDEnts64":
+        return { kind: "getDEnts64", value: await answer(() => this.#getDents(request.value)) };
+      case "ftruncate": {
+        const { fd, length } = request.value;
+        return { kind: "ftruncate", value: await answer(() => done(contents.truncate(this.#table.file(fd), length))) };
+      }
+      case "futimens": {
+        const { fd, times } = request.value;
+        const [access, modification] = times === null ? (["now", "now"] as const) : [fileTime(times[0]), fileTime(times[1])];
+        const work = async () => done(futimens(this.#table.file(fd).fd, access, modification));
+        return { kind: "futimens", value: await answer(work) };
+      }
+      case "fchown": {
+        const { fd, owner, group } = request.value;
+        const work = async () => done(poolCalls.changeOwner(this.#table.file(fd).fd, owner, group));
+        return { kind: "fchown", value: await answer(work) };
+      }
+      case "fchmod": {
+        const { fd, mode } = request.value;
+        const work = async () => done(poolCalls.changeMode(this.#table.file(fd).fd, mode & permissionBits));
+        return { kind: "fchmod", value: await answer(work) };
+      }
+    }
+  }
+
+  async #answer<T>(request: FileRequest["kind"], work: () => Promise<T>): Promise<Result<T, ResponseError>> {
+    try {
+      // After disposal nothing must be opened that nobody would close.
+      if (this.#disposing.signal.aborted) throw remoteIoError(EINTR, "the session has ended");
+      return { kind: "ok", value: await work() };
+    } catch (error) {
+      if (this.#log.isDebug) this.#log.debug("a file request failed", { request, error: String(error) });
+      return { kind: "err", value: toResponseError(error) };
+    }
+  }
+
+  async #open(path: string, options: OpenOptionsInternal): Promise<{ readonly fd: U64 }> {
+    const flags = openFlags(options);
+    checkAbsolute(path);
+    return await this.#openAt("root", path, flags);
+  }
+
+  async #openRelative(id: U64, path: string, options: OpenOptionsInternal): Promise<{ readonly fd: U64 }> {
+    const directory = this.#table.directory(id);
+    return await this.#openAt(directory.fd, path, openFlags(options));
+  }
+
+  async #openAt(start: Start, path: string, flags: number): Promise<{ readonly fd: U64 }> {
+    this.#table.checkRoom();
+    return { fd: this.#table.add(await openFile(this.#paths, this.#fileSystems, start, path, flags, this.#signal)) };
+  }
+
+  #read(id: U64, wanted: U64, position: U64 | null): ReturnType<typeof contents.read> {
+    return contents.read(this.#table.file(id), wanted, position, this.#maxReadBytes, this.#signal);
+  }
+
+  async #write(id: U64, bytes: Uint8Array, position: U64 | null): Promise<{ readonly writtenAmount: U64 }> {
+    return { writtenAmount: await contents.write(this.#table.file(id), bytes, position, this.#signal) };
+  }
+
+  async #access(path: string, mode: number): Promise<AccessFileResponse> {
+    checkAbsolute(path);
+    await this.#located("root", path, "follow", (fd) => faccessat2(fd, "", mode & accessModes, AT_EACCESS | AT_EMPTY_PATH));
+    return {};
+  }
+
+  async #status({ path, fd, followSymlink }: XstatRequest): Promise<FileStatus> {
+    if (path === null) {
+      if (fd === null) throw remoteKindError({ kind: "invalidInput" }, "status of nothing");
+      return await this.#fileSystems.status(this.#table.fileOrDirectory(fd).fd);
+    }
+    const start = fd === null ? "root" : this.#table.directory(fd).fd;
+    if (start === "root" && path !== "" && !path.startsWith("/")) {
+      throw remoteKindError({ kind: "invalidInput" }, "status of a relative path");
+    }
+    return await this.#located(start, path, followSymlink ? "follow" : "name", (found) => this.#fileSystems.status(found));
+  }
+
+  async #linkText(path: string): Promise<string> {
+    if (path !== "" && !path.startsWith("/")) {
+      throw new RemoteError("link of a relative path", { kind: "stripPrefix", value: "prefix not found" });
+    }
+    return await this.#located("root", path, "name", async (fd) => {
+      const { mode } = await this.#fileSystems.status(fd);
+      if ((mode & S_IFMT) !== S_IFLNK) throw remoteIoError(EINVAL, "readlink");
+      return (await readlinkat(fd, "")).toString("utf8");
+    });
+  }
+
+  /** Runs `work` on an O_PATH descriptor of the file at a path. */
+  async #located<T>(start: Start, path: string, last: LastLink, work: (fd: number) => Promise<T>): Promise<T> {
+    const fd = await this.#paths.locate(start, path, last);
+    try {
+      return await work(fd);
+    } finally {
+      closeInstantly(fd);
+    }
+  }
+
+  /** Runs `work` on the directory and the last name of a path. */
+  async #named<T>(start: Start, path: string, work: (directoryFd: number, name: string) => Promise<T>): Promise<T> {
+    const { directoryFd, name } = await this.#paths.name(start, path);
+    try {
+      return await work(directoryFd, name);
+    } finally {
+      closeInstantly(directoryFd);
+    }
+  }
+
+  #makeDirectory(start: Start, path: string, mode: number): Promise<null> {
+    return done(this.#named(start, path, (fd, name) => mkdirat(fd, name, mode & permissionBits)));
+  }
+
+  #remove(start: Start, path: string, flags: number): Promise<null> {
+    return done(this.#named(start, path, (fd, name) => unlinkat(fd, name, flags)));
+  }
+
+  async #unlinkAt({ dirfd, pathname, flags }: UnlinkAtRequest): Promise<null> {
+    const start = dirfd === null ? "root" : this.#table.directory(dirfd).fd;
+    if (flags !== 0 && flags !== AT_REMOVEDIR) throw remoteIoError(EINVAL, "unlinkat");
+    return await this.#remove(start, pathname, flags);
+  }
+
+  #rename(oldPath: string, newPath: string): Promise<null> {
+    const rename = (oldFd: number, oldName: string): Promise<void> =>
+      this.#named("root", newPath, (newFd, newName) => renameat2(oldFd, oldName, newFd, newName, 0));
+    return done(this.#named("root", oldPath, rename));
+  }
+
+  async #openStream(id: U64): Promise<{ readonly fd: U64 }> {
+    const directory = this.#table.directory(id);
+    this.#table.checkRoom();
+    return { fd: this.#table.addStream(new EntryStream(await this.#reopen(directory.fd))) };
+  }
+
+  async #getDents({ remoteFd, bufferSize }: GetDEnts64Request): Promise<GetDEnts64Response> {
+    let stream = this.#table.dents(remoteFd);
+    if (stream === null) {
+      this.#table.checkRoom();
+      const { fd } = this.#table.directory(remoteFd);
+      const self = await this.#fileSystems.status(fd);
+      const parent = await this.#located(fd, "..", "follow", (found) => this.#fileSystems.status(found)).catch(() => self);
+      stream = new EntryStream(await this.#reopen(fd), [
+        { inode: self.inode, name: ".", type: DT_DIR },
+        { inode: parent.inode, name: "..", type: DT_DIR },
+      ]);
+      this.#table.addDents(remoteFd, stream);
+    }
+    return { fd: remoteFd, ...(await stream.takeSized(bufferSize)) };
+  }
+
+  /** A second descriptor of a directory, with a position of its own. */
+  #reopen(directoryFd: number): Promise<number> {
+    return this.#paths.open(directoryFd, ".", O_RDONLY | O_DIRECTORY, 0);
+  }
+}
+
+/** Paths of opens and access checks are absolute; a relative one names nothing, for the client has no working directory here. */
+function checkAbsolute(path: string): void {
+  if (!path.startsWith("/")) throw remoteIoError(ENOENT, "relative path");
+}
+
+function fileTime({ tvSec, tvNsec }: Timespec): FileTime {
+  if (tvNsec === UTIME_NOW) return "now";
+  if (tvNsec === UTIME_OMIT) return "omit";
+  return { seconds: tvSec, nanoseconds: Number(tvNsec) };
+}
+
+async function done(work: Promise<void>): Promise<null> {
+  await work;
+  return null;
+}
