@@ -1,0 +1,144 @@
+// One end of a byte stream: a TCP or unix socket that reads into a reused buffer, keeps both halves apart, and tells its one reader what
+// happens. The reader may change during the connection's life, as more is known about what is spoken on it.
+
+import type { OnReadOpts, Socket } from "node:net";
+import type { ReusedBuffer } from "../link/sessionLink.ts";
+import { ReceiveBuffer } from "./receiveBuffer.ts";
+
+/** Up to this size a write is copied when it cannot be sent at once; larger ones keep their buffer. */
+const COPY_MAX_BYTES = 4096;
+
+/** What is told of a socket. All but `bytes` may be left out. */
+export interface SocketReader {
+  /**
+   * Bytes arrived. They are a view, good for this call; `socket.keep()` makes it good for ever.
+   * Returning false pauses reading until `resume`.
+   */
+  bytes(view: Uint8Array): boolean;
+  /** The other side ended its direction. Ours still works. */
+  ended?(): void;
+  /** All that was written has left, after a `write` that returned false. */
+  drained?(): void;
+  /** The socket is gone: null after both directions ended, else why. Told once. */
+  closed?(error: Error | null): void;
+}
+
+export class ByteSocket implements ReusedBuffer {
+  readonly socket: Socket;
+  reader: SocketReader;
+  readonly #buffer = new ReceiveBuffer();
+  #error: Error | null = null;
+  #isBacklogged = false;
+  #isClosed = false;
+
+  /** `open` makes the socket with the given options, for half-open use. Reading begins at once. */
+  constructor(open: (onread: OnReadOpts) => Socket, reader: SocketReader) {
+    this.reader = reader;
+    this.socket = open({
+      buffer: () => this.#buffer.next(),
+      callback: (length, bytes) => this.reader.bytes(bytes.subarray(0, length)),
+    });
+    this.socket.on("error", (error) => {
+      this.#error = error;
+    });
+    this.socket.on("end", () => this.reader.ended?.());
+    this.socket.on("close", () => {
+      this.#isClosed = true;
+      this.reader.closed?.(this.#error);
+    });
+  }
+
+  /** The view handed out last stays as it is. */
+  keep(): void {
+    this.#buffer.keep();
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** True when nothing more can be written: ended here, or broken. */
+  get isWritable(): boolean {
+    return this.socket.writable && !this.#isClosed;
+  }
+
+  /** Bytes written and not yet taken by the kernel. */
+  get backlog(): number {
+    return this.socket.writableLength;
+  }
+
+  /**
+   * Sends bytes that lie in `owner`'s buffer, or in memory that never changes when there is none.
+   * Returns false when they did not all leave at once: the source should pause until `drained`.
+   */
+  write(view: Uint8Array, owner?: ReusedBuffer): boolean {
+    if (!this.isWritable) return true;
+    if (view.length === 0) return !this.#isBacklogged;
+    const mustCopy = owner !== undefined && this.#isBacklogged && view.length <= COPY_MAX_BYTES;
+    this.socket.write(mustCopy ? Buffer.from(view) : view, this.#onWritten);
+    if (this.socket.writableLength === 0) return true;
+    if (!mustCopy) owner?.keep();
+    this.#isBacklogged = true;
+    return false;
+  }
+
+  /** Sends several pieces in one system call where possible. As `write`. */
+  writeAll(views: readonly Uint8Array[], owner?: ReusedBuffer): boolean {
+    this.socket.cork();
+    for (const view of views) if (view.length > 0 && this.isWritable) this.socket.write(view, this.#onWritten);
+    this.socket.uncork();
+    if (this.socket.writableLength === 0) return true;
+    owner?.keep();
+    this.#isBacklogged = true;
+    return false;
+  }
+
+  pause(): void {
+    this.socket.pause();
+  }
+
+  resume(): void {
+    if (!this.#isClosed) this.socket.resume();
+  }
+
+  /** Ends our direction after what was written. */
+  end(): void {
+    if (!this.#isClosed && !this.socket.writableEnded) this.socket.end();
+  }
+
+  /** Ends both directions: ours after what was written, the other at once. */
+  close(): void {
+    if (!this.#isClosed) this.socket.destroySoon();
+  }
+
+  /**
+   * Ends our direction after what was written and reads on for a while: closing with unread bytes would reset the connection and
+   * could take the last ones written with it. The reader should drop what comes.
+   */
+  endAndLinger(ms: number): void {
+    if (this.#isClosed) return;
+    this.end();
+    this.resume();
+    const timer = setTimeout(() => this.socket.destroy(), ms);
+    timer.unref();
+    this.socket.once("close", () => clearTimeout(timer));
+  }
+
+  /** Ends both directions at once. */
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  /** Ends both directions so that the other side sees a reset. */
+  reset(): void {
+    if (this.#isClosed || this.socket.destroyed) return;
+    if (this.socket.connecting) this.socket.destroy();
+    else this.socket.resetAndDestroy();
+  }
+
+  readonly #onWritten = (): void => {
+    if (!this.#isBacklogged || this.socket.writableLength > 0) return;
+    this.#isBacklogged = false;
+    this.reader.drained?.();
+  };
+}
