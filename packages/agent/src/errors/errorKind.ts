@@ -4,6 +4,7 @@
 import type { ErrorKindInternal } from "@understudy/protocol";
 
 type PlainKind = Exclude<ErrorKindInternal["kind"], "unknown">;
+type PlainErrorKind = Extract<ErrorKindInternal, { readonly kind: PlainKind }>;
 
 /** Linux errno values, x86-64 and arm64 alike, that have a kind of their own. */
 const kinds: ReadonlyMap<number, PlainKind> = new Map<number, PlainKind>([
@@ -52,7 +53,7 @@ const EINPROGRESS = 115;
 /** The kind that goes with an errno. */
 export function errorKind(errno: number): ErrorKindInternal {
   const kind = kinds.get(errno);
-  if (kind !== undefined) return { kind };
+  if (kind !== undefined) return { kind } as PlainErrorKind;
   if (errno === ELOOP) return { kind: "unknown", value: "filesystem loop or indirection limit (e.g. symlink loop)" };
   return { kind: "unknown", value: errno === EINPROGRESS ? "in progress" : "uncategorized error" };
 }

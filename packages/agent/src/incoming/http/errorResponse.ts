@@ -1,0 +1,34 @@
+// The few responses that the agent makes itself: a request that nobody could answer, and heads that cannot be served.
+// Their texts are what users of the reference know.
+
+import { STATUS_CODES } from "node:http";
+
+/** What of the failed request shapes its answer. */
+export interface FailedRequest {
+  readonly minorVersion: 0 | 1;
+  readonly isHead: boolean;
+  readonly keepAlive: boolean;
+}
+
+/** Messages of the agent's own 502. */
+export const REQUEST_DROPPED = "the request was dropped";
+export const CONNECTION_DROPPED = "the connection was dropped";
+
+/** The 502 of the agent as one buffer, body included. `message` may have several lines; it goes to the body only. */
+export function badGateway(agentVersion: string, message: string, request: FailedRequest, date: string): Uint8Array {
+  const body = Buffer.from(`mirrord-agent v${agentVersion}: ${message}\n`);
+  const connection = connectionLine(request);
+  const head = `HTTP/1.${request.minorVersion} 502 Bad Gateway\r\n${connection}content-length: ${body.length}\r\ndate: ${date}\r\n\r\n`;
+  return request.isHead ? Buffer.from(head, "latin1") : Buffer.concat([Buffer.from(head, "latin1"), body]);
+}
+
+/** Answer to a head that is not served: 400 malformed, 414 target too long, 431 head too large. The connection closes. */
+export function refusal(status: 400 | 414 | 431, date: string): Uint8Array {
+  const reason = STATUS_CODES[status] ?? "";
+  return Buffer.from(`HTTP/1.1 ${status} ${reason}\r\nconnection: close\r\ncontent-length: 0\r\ndate: ${date}\r\n\r\n`, "latin1");
+}
+
+function connectionLine(request: FailedRequest): string {
+  if (!request.keepAlive) return "connection: close\r\n";
+  return request.minorVersion === 0 ? "connection: keep-alive\r\n" : "";
+}

@@ -1,0 +1,77 @@
+// The forms in which a request travels to a client. Which one depends on the version the client announced: the newest streams the body, old ones need
+// all of it first.
+
+import type { DaemonTcp, HttpHeaders, InternalHttpBodyFrame, SocketAddr } from "@understudy/protocol";
+import type { SessionLink } from "../../link/sessionLink.ts";
+
+/** A request as it was when its head had arrived. */
+export interface RequestStart {
+  readonly method: string;
+  readonly uri: string;
+  readonly headers: HttpHeaders;
+  readonly version: "HTTP/1.0" | "HTTP/1.1";
+  readonly peer: SocketAddr;
+  readonly original: SocketAddr;
+  /** The body as far as it was there. */
+  readonly frames: readonly InternalHttpBodyFrame[];
+  readonly isLast: boolean;
+}
+
+export type RequestForm = "plain" | "framed" | "chunkedV1" | "chunkedV2";
+
+export function requestForm(link: SessionLink): RequestForm {
+  if (link.allows("httpChunkedRequestV2")) return "chunkedV2";
+  if (link.allows("httpChunkedRequest")) return "chunkedV1";
+  return link.allows("httpFramed") ? "framed" : "plain";
+}
+
+/** True for forms that need the whole body at once. */
+export function isWhole(form: RequestForm): boolean {
+  return form === "plain" || form === "framed";
+}
+
+/** The messages that begin a request. `start.isLast` must be true for the forms that need the whole body. */
+export function startMessages(form: RequestForm, connectionId: number, start: RequestStart): readonly DaemonTcp[] {
+  const { method, uri, headers, version, peer, original, frames, isLast } = start;
+  const request = { method, uri, headers, version };
+  const ids = { connectionId, requestId: 0 };
+  const { port } = original;
+  switch (form) {
+    case "plain":
+      return [{ kind: "httpRequest", value: { internalRequest: { ...request, body: wholeBody(frames) }, ...ids, port } }];
+    case "framed":
+      return [{ kind: "httpRequestFramed", value: { internalRequest: { ...request, body: frames }, ...ids, port } }];
+    case "chunkedV1": {
+      const first: DaemonTcp = {
+        kind: "httpRequestChunked",
+        value: { kind: "startV1", value: { internalRequest: { ...request, body: frames }, ...ids, port } },
+      };
+      return isLast ? [first, bodyMessage(connectionId, [], true)] : [first];
+    }
+    case "chunkedV2":
+      return [
+        {
+          kind: "httpRequestChunked",
+          value: {
+            kind: "startV2",
+            value: {
+              ...ids,
+              request: { ...request, body: { frames, isLast } },
+              metadata: { kind: "v1", value: { source: peer, destination: original } },
+              transport: { kind: "tcp" },
+            },
+          },
+        },
+      ];
+  }
+}
+
+/** More of a body that was begun in one of the chunked forms. */
+export function bodyMessage(connectionId: number, frames: readonly InternalHttpBodyFrame[], isLast: boolean): DaemonTcp {
+  return { kind: "httpRequestChunked", value: { kind: "body", value: { frames, isLast, connectionId, requestId: 0 } } };
+}
+
+/** All data in one array; trailers have no place in it. */
+function wholeBody(frames: readonly InternalHttpBodyFrame[]): Uint8Array {
+  return Buffer.concat(frames.map((frame) => (frame.kind === "data" ? frame.value : new Uint8Array(0))));
+}

@@ -1,0 +1,182 @@
+// One session in its role as a stealer: its subscriptions, and the connections and requests that it answers.
+
+import type { DaemonTcp, HttpFilter, LayerTcpSteal, StealType, U64 } from "@understudy/protocol";
+import type { ReusedBuffer, SessionLink } from "../../link/sessionLink.ts";
+import type { ByteSocket } from "../../socket/byteSocket.ts";
+import { WorkInOrder } from "../../task/orderedAnswers.ts";
+import type { PendingBytes } from "../../task/pendingBytes.ts";
+import type { Arrival } from "../arrival.ts";
+import { type CompiledFilter, compileFilter, compileHeaderFilter } from "../http/filter/compileFilter.ts";
+import { FilterError } from "../http/filter/filterError.ts";
+import { connectionMessage } from "../connectionMessage.ts";
+import type { Stealer } from "../subscriptions.ts";
+import type { IncomingTraffic } from "../incomingTraffic.ts";
+import { StolenConnection } from "./stolenConnection.ts";
+import { type RequestPeer, type RequestStart, StolenRequest } from "./stolenRequest.ts";
+
+export interface StealClientOptions {
+  readonly link: SessionLink;
+  readonly traffic: IncomingTraffic;
+  /** What waits for the peers of this client's connections. */
+  readonly pending: PendingBytes;
+}
+
+export class StealClient implements Stealer, Disposable {
+  readonly link: SessionLink;
+  readonly #traffic: IncomingTraffic;
+  readonly #pending: PendingBytes;
+  /** Subscribing waits for the kernel; what follows on the same session must not overtake it. */
+  readonly #subscribing: WorkInOrder;
+  readonly #ports = new Set<number>();
+  readonly #connections = new Map<U64, StolenConnection>();
+  readonly #requests = new Map<U64, StolenRequest>();
+  /** Requests of which the client does not know yet. */
+  readonly #unannounced = new Set<StolenRequest>();
+  #nextId = 0;
+  #isGone = false;
+
+  constructor({ link, traffic, pending }: StealClientOptions) {
+    this.link = link;
+    this.#traffic = traffic;
+    this.#pending = pending;
+    this.#subscribing = new WorkInOrder((error) => traffic.reportBug(error));
+  }
+
+  handle(message: LayerTcpSteal, buffer: ReusedBuffer): void {
+    switch (message.kind) {
+      case "portSubscribe":
+        this.#subscribe(message.value);
+        return;
+      case "portUnsubscribe": {
+        const port = message.value;
+        this.#subscribing.add(async () => this.#unsubscribe(port));
+        return;
+      }
+      case "connectionUnsubscribe":
+        this.#connections.get(message.value)?.abandon();
+        this.#requests.get(message.value)?.abandon();
+        return;
+      case "data":
+        this.#connections.get(message.value.connectionId)?.clientBytes(message.value.bytes, buffer);
+        return;
+      case "httpResponse":
+      case "httpResponseFramed": {
+        const { connectionId, requestId } = message.value;
+        this.#request(connectionId, requestId)?.answer(message);
+        return;
+      }
+      case "httpResponseChunked": {
+        const { connectionId, requestId } = message.value.value;
+        this.#request(connectionId, requestId)?.answer(message);
+        return;
+      }
+    }
+  }
+
+  takeConnection(arrival: Arrival, socket: ByteSocket, first: Uint8Array, hasEnded: boolean): boolean {
+    const id = this.#nextId++;
+    this.#send(connectionMessage(this.link, id, arrival));
+    const connection = this.#adopt(id, socket);
+    const mayGoOn = connection.peerBytes(first);
+    if (hasEnded) connection.peerEnded();
+    return mayGoOn;
+  }
+
+  takeRequest(start: RequestStart, peer: RequestPeer): StolenRequest {
+    const request = new StolenRequest({
+      link: this.link,
+      takeId: () => this.#nextId++,
+      start,
+      peer,
+      onId: (id, one) => {
+        this.#unannounced.delete(one);
+        this.#requests.set(id, one);
+      },
+      onOver: (one) => {
+        this.#unannounced.delete(one);
+        if (one.id !== null) this.#requests.delete(one.id);
+      },
+    });
+    if (request.id === null && !request.isOver) this.#unannounced.add(request);
+    return request;
+  }
+
+  trackPending(): (bytes: number) => void {
+    return this.#pending.track();
+  }
+
+  takeUpgraded(id: number, socket: ByteSocket): StolenConnection {
+    return this.#adopt(id, socket);
+  }
+
+  [Symbol.dispose](): void {
+    this.#isGone = true;
+    this.#subscribing.clear();
+    for (const port of this.#ports) this.#traffic.unsteal(port, this);
+    this.#ports.clear();
+    for (const connection of this.#connections.values()) connection.abandon();
+    for (const request of [...this.#requests.values(), ...this.#unannounced]) request.abandon();
+    this.#unannounced.clear();
+  }
+
+  #adopt(id: number, socket: ByteSocket): StolenConnection {
+    const connection = new StolenConnection({
+      id,
+      link: this.link,
+      socket,
+      pending: this.#pending,
+      onGone: () => this.#connections.delete(id),
+    });
+    this.#connections.set(id, connection);
+    return connection;
+  }
+
+  #request(connectionId: U64, requestId: number): StolenRequest | undefined {
+    return requestId === 0 ? this.#requests.get(connectionId) : undefined;
+  }
+
+  #subscribe(type: StealType): void {
+    let port: number;
+    let filter: CompiledFilter | null;
+    try {
+      [port, filter] = compiled(type);
+    } catch (error) {
+      if (!(error instanceof FilterError)) throw error;
+      this.link.reply({ kind: "close", value: `Failed to parse the given HTTP filter: ${error.message}` });
+      return;
+    }
+    this.#subscribing.add(async () => {
+      const problem = await this.#traffic.steal(port, { subscriber: this, filter }, this.#ports.has(port));
+      if (this.#isGone) {
+        if (problem === null) this.#traffic.unsteal(port, this);
+        return;
+      }
+      if (problem === null) this.#ports.add(port);
+      this.link.reply({
+        kind: "tcpSteal",
+        value: { kind: "subscribeResult", value: problem === null ? { kind: "ok", value: port } : { kind: "err", value: problem } },
+      });
+    });
+  }
+
+  #unsubscribe(port: number): void {
+    if (this.#ports.delete(port)) this.#traffic.unsteal(port, this);
+  }
+
+  #send(message: DaemonTcp): void {
+    this.link.stream({ kind: "tcpSteal", value: message });
+  }
+}
+
+function compiled(type: StealType): [port: number, filter: CompiledFilter | null] {
+  switch (type.kind) {
+    case "all":
+      return [type.value, null];
+    case "filteredHttp":
+      return [type.value[0], compileHeaderFilter(type.value[1])];
+    case "filteredHttpEx": {
+      const [port, filter]: readonly [number, HttpFilter] = type.value;
+      return [port, compileFilter(filter)];
+    }
+  }
+}

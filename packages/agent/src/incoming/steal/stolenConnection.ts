@@ -1,0 +1,91 @@
+// A raw connection that a client answers: bytes both ways, half-closes kept apart. Also what a stolen HTTP request becomes after an upgrade.
+
+import type { DaemonTcp } from "@understudy/protocol";
+import type { ReusedBuffer, SessionLink } from "../../link/sessionLink.ts";
+import type { ByteSocket } from "../../socket/byteSocket.ts";
+import type { PendingBytes } from "../../task/pendingBytes.ts";
+
+/** Time for a peer to leave after its client has left, in ms. */
+const ORPHAN_MS = 5000;
+
+export interface StolenConnectionOptions {
+  readonly id: number;
+  readonly link: SessionLink;
+  readonly socket: ByteSocket;
+  /** What waits for this client's peers. */
+  readonly pending: PendingBytes;
+  readonly onGone: () => void;
+}
+
+export class StolenConnection {
+  readonly #options: StolenConnectionOptions;
+  readonly #setPending: (bytes: number) => void;
+  #withdraw: (() => void) | null = null;
+
+  /** Takes over the socket. */
+  constructor(options: StolenConnectionOptions) {
+    this.#options = options;
+    this.#setPending = options.pending.track();
+    options.socket.reader = {
+      bytes: (view) => this.peerBytes(view),
+      ended: () => this.peerEnded(),
+      drained: () => this.#setPending(0),
+      closed: (error) => this.#closed(error),
+    };
+  }
+
+  /** Bytes from the peer. False pauses it. */
+  peerBytes(view: Uint8Array): boolean {
+    const { link, id, socket } = this.#options;
+    if (view.length > 0) this.#send({ kind: "data", value: { connectionId: id, bytes: view } }, socket);
+    if (link.hasRoom) return true;
+    this.#withdraw ??= link.whenRoom(() => {
+      this.#withdraw = null;
+      socket.resume();
+    });
+    return false;
+  }
+
+  peerEnded(): void {
+    this.#send({ kind: "data", value: { connectionId: this.#options.id, bytes: new Uint8Array(0) } });
+  }
+
+  /** Bytes from the client; empty ones end its direction. */
+  clientBytes(bytes: Uint8Array, owner: ReusedBuffer): void {
+    const { socket } = this.#options;
+    if (bytes.length === 0) socket.end();
+    else if (!socket.write(bytes, owner)) this.#setPending(socket.backlog);
+  }
+
+  /** The client wants nothing more of it: the peer gets the end of the stream and some time to leave. */
+  abandon(): void {
+    const { socket, onGone } = this.#options;
+    this.#withdraw?.();
+    onGone();
+    socket.end();
+    const timer = setTimeout(() => socket.reset(), ORPHAN_MS);
+    timer.unref();
+    socket.reader = {
+      bytes: () => true,
+      drained: () => this.#setPending(0),
+      closed: () => {
+        this.#setPending(0);
+        clearTimeout(timer);
+      },
+    };
+    socket.resume();
+  }
+
+  #closed(error: Error | null): void {
+    const { id, link, onGone } = this.#options;
+    this.#setPending(0);
+    this.#withdraw?.();
+    onGone();
+    if (error !== null) link.tell("warn", `Stolen connection ${id} failed: incoming connection failed: ${error.message}`);
+    this.#send({ kind: "close", value: { connectionId: id } });
+  }
+
+  #send(message: DaemonTcp, buffer?: ReusedBuffer): void {
+    this.#options.link.stream({ kind: "tcpSteal", value: message }, buffer);
+  }
+}

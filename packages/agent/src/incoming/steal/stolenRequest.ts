@@ -1,0 +1,181 @@
+// One HTTP request that a client answers. Sends it in the form the client knows, takes the client's answer in whatever form it comes, and makes sure that
+// exactly one thing ends it: the answer was delivered, the peer or its body failed, or the client gave up.
+
+import type { DaemonTcp, HttpHeaders, InternalHttpBodyFrame, LayerTcpSteal } from "@understudy/protocol";
+import type { SessionLink } from "../../link/sessionLink.ts";
+import { InvalidResponse } from "../http/responseHead.ts";
+import { bodyMessage, isWhole, type RequestForm, requestForm, type RequestStart, startMessages } from "./requestForms.ts";
+
+export type { RequestStart } from "./requestForms.ts";
+
+/** Most body bytes that are collected for a client which can only take a body as a whole. */
+const MAX_WHOLE_BODY_BYTES = 1024 * 1024;
+
+/** The side of the one who made the request. */
+export interface RequestPeer {
+  /**
+   * Writes a part of the response; the head comes with the first part only.
+   * @throws InvalidResponse when it cannot be sent as HTTP.
+   */
+  respond(
+    head: { readonly status: number; readonly headers: HttpHeaders } | null,
+    frames: readonly InternalHttpBodyFrame[],
+    isLast: boolean,
+  ): void;
+  /** There will be no answer, or no more of it. */
+  drop(): void;
+}
+
+type Answer = Extract<LayerTcpSteal, { kind: "httpResponse" | "httpResponseFramed" | "httpResponseChunked" }>;
+
+export interface StolenRequestOptions {
+  readonly link: SessionLink;
+  /** Gives out connection ids. */
+  readonly takeId: () => number;
+  readonly start: RequestStart;
+  readonly peer: RequestPeer;
+  /** Called with the id once it is known. */
+  readonly onId: (id: number, request: StolenRequest) => void;
+  /** Called once, when nothing more comes of it. */
+  readonly onOver: (request: StolenRequest) => void;
+}
+
+export class StolenRequest {
+  readonly #options: StolenRequestOptions;
+  readonly #form: RequestForm;
+  /** Null until the client was told of it. */
+  #id: number | null = null;
+  /** The body so far, for forms that need all of it. */
+  readonly #collected: InternalHttpBodyFrame[] = [];
+  #collectedBytes = 0;
+  #state: "waiting" | "answering" | "over" = "waiting";
+
+  constructor(options: StolenRequestOptions) {
+    this.#options = options;
+    this.#form = requestForm(options.link);
+    const { start } = options;
+    if (isWhole(this.#form) && !start.isLast) this.#collect(start.frames);
+    else this.#begin(start);
+  }
+
+  get id(): number | null {
+    return this.#id;
+  }
+
+  get isOver(): boolean {
+    return this.#state === "over";
+  }
+
+  get link(): SessionLink {
+    return this.#options.link;
+  }
+
+  /** More of the request's body. The frames must be the caller's to give away. */
+  body(frames: readonly InternalHttpBodyFrame[], isLast: boolean): void {
+    if (this.#state === "over") return;
+    if (this.#id !== null) {
+      // The end is always a message of its own.
+      if (frames.length > 0) this.#send(bodyMessage(this.#id, frames, false));
+      if (isLast) this.#send(bodyMessage(this.#id, [], true));
+      return;
+    }
+    this.#collect(frames);
+    if (isLast && this.#state === "waiting") this.#begin({ ...this.#options.start, frames: this.#collected, isLast: true });
+  }
+
+  /** The client's answer, or a part of it. What does not fit the state is ignored. */
+  answer(message: Answer): void {
+    try {
+      this.#answer(message);
+    } catch (error) {
+      if (!(error instanceof InvalidResponse)) throw error;
+      this.link.tell("error", `Response to stolen request ${this.#id} is not valid HTTP: ${error.message}`);
+      this.#options.peer.drop();
+      this.#over(true);
+    }
+  }
+
+  /** The answer has been handed to the peer completely. With an upgrade the id lives on. */
+  delivered(isUpgraded: boolean): void {
+    this.#over(!isUpgraded);
+  }
+
+  /** The peer has gone, or its body broke off. */
+  peerFailed(error: string): void {
+    if (this.#state === "over") return;
+    const name = this.#id === null ? "Stolen request failed" : `Stolen connection ${this.#id} failed: incoming connection failed`;
+    this.link.tell("warn", `${name}: ${error}`);
+    this.#over(true);
+  }
+
+  /** The client gave it up, or has gone. */
+  abandon(): void {
+    if (this.#state === "over") return;
+    this.#over(false);
+    this.#options.peer.drop();
+  }
+
+  #answer(message: Answer): void {
+    if (message.kind !== "httpResponseChunked") {
+      const { status, headers } = message.value.internalResponse;
+      const frames = message.kind === "httpResponse" ? framesOf(message.value.internalResponse.body) : message.value.internalResponse.body;
+      this.#respond({ status, headers }, frames, true);
+      return;
+    }
+    switch (message.value.kind) {
+      case "start": {
+        const { status, headers, body } = message.value.value.internalResponse;
+        this.#respond({ status, headers }, body, false);
+        return;
+      }
+      case "body": {
+        const { frames, isLast } = message.value.value;
+        if (this.#state === "answering") this.#options.peer.respond(null, frames, isLast);
+        return;
+      }
+      case "error":
+        this.abandon();
+        return;
+    }
+  }
+
+  #respond(head: { status: number; headers: HttpHeaders }, frames: readonly InternalHttpBodyFrame[], isLast: boolean): void {
+    if (this.#state !== "waiting") return;
+    this.#state = "answering";
+    this.#options.peer.respond(head, frames, isLast);
+  }
+
+  #collect(frames: readonly InternalHttpBodyFrame[]): void {
+    for (const frame of frames) this.#collectedBytes += frame.kind === "data" ? frame.value.length : 0;
+    if (this.#collectedBytes > MAX_WHOLE_BODY_BYTES) {
+      this.link.tell(
+        "error",
+        `An HTTP request was not stolen: its body exceeds ${MAX_WHOLE_BODY_BYTES} bytes, the most for this mirrord-protocol version`,
+      );
+      this.abandon();
+      return;
+    }
+    this.#collected.push(...frames);
+  }
+
+  #begin(start: RequestStart): void {
+    this.#id = this.#options.takeId();
+    this.#options.onId(this.#id, this);
+    for (const message of startMessages(this.#form, this.#id, start)) this.#send(message);
+  }
+
+  #over(mustTell: boolean): void {
+    if (this.#state === "over") return;
+    this.#state = "over";
+    this.#options.onOver(this);
+    if (mustTell && this.#id !== null) this.#send({ kind: "close", value: { connectionId: this.#id } });
+  }
+
+  #send(message: DaemonTcp): void {
+    this.link.stream({ kind: "tcpSteal", value: message });
+  }
+}
+
+function framesOf(body: Uint8Array): InternalHttpBodyFrame[] {
+  return body.length === 0 ? [] : [{ kind: "data", value: body }];
+}

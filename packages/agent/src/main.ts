@@ -1,0 +1,48 @@
+// The agent's process: reads what it was told, runs one agent, and turns the outcome into an exit code. What a signal or an unexpected error
+// means for the process is decided here.
+
+import { argv, env, exit, stderr, stdout } from "node:process";
+import { parseCommandLine } from "./cli.ts";
+import { formatJson, textFormat } from "./log/format.ts";
+import { DescriptorSink } from "./log/lineSink.ts";
+import { createLog } from "./log/log.ts";
+import { parseSettings } from "./settings.ts";
+
+/** Time for everything to end after a signal, in ms; a call that hangs in a dead file system must not keep the process. */
+const STOP_TIMEOUT_MS = 4500;
+
+async function main(): Promise<number> {
+  const commandLine = parseCommandLine(argv.slice(2), env);
+  if (commandLine.kind === "print") {
+    (commandLine.stream === "stdout" ? stdout : stderr).write(commandLine.text);
+    return commandLine.exitCode;
+  }
+  // Loaded only when it is needed, so that a question about the version is answered at once.
+  const { runAgent, StartError } = await import("./agent.ts");
+  const { settings, problems } = parseSettings(env);
+  await using sink = new DescriptorSink(1);
+  const isColored = sink.isTerminal && env["NO_COLOR"] === undefined;
+  using log = createLog({ filter: settings.logFilter, format: settings.jsonLog ? formatJson : textFormat({ isColored }), sink });
+  for (const { variable, text } of problems) log.event("SETTING_INVALID", { variable, problem: text });
+
+  const stop = new AbortController();
+  const onSignal = (signal: NodeJS.Signals): void => {
+    stop.abort(`received ${signal}`);
+    setTimeout(() => exit(1), STOP_TIMEOUT_MS).unref();
+  };
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+  // A session's fault never gets here; what does is the agent's own, and the sessions that are not concerned go on.
+  const onBug = (error: unknown): void =>
+    log.event("AGENT_BUG", { error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  process.on("uncaughtException", onBug);
+  process.on("unhandledRejection", onBug);
+  try {
+    return await runAgent({ options: commandLine.options, settings, log, sink, stop: stop.signal });
+  } catch (error) {
+    if (!(error instanceof StartError)) onBug(error);
+    return 1;
+  }
+}
+
+exit(await main());

@@ -1,0 +1,63 @@
+// What sessions share. Created once per agent and passed to each of them.
+
+import type { FileRequest, FileResponse, LookupRecord, Writer } from "@understudy/protocol";
+import type { AddressFamily, LayerTcp, LayerTcpSteal } from "@understudy/protocol";
+import type { ReusedBuffer, SessionLink } from "../link/sessionLink.ts";
+import type { Log } from "../log/log.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { MemoryBudget } from "../task/memoryBudget.ts";
+import type { TurnEnd } from "../task/turnEnd.ts";
+
+/** Limits of one session. */
+export interface SessionLimits {
+  /** Most memory of one message while it is decoded, in bytes. */
+  readonly maxMessageBytes: number;
+  /** Most bytes that wait for the peers of outgoing connections. */
+  readonly maxPendingBytes: number;
+  /** Most outgoing connections, of TCP and UDP each. */
+  readonly maxConnections: number;
+  /** Time that a client may take nothing of what is sent to it, in ms. */
+  readonly deafTimeoutMs: number;
+}
+
+/** One session's files. */
+export interface SessionFiles extends AsyncDisposable {
+  /** Undefined for requests that have no answer. Called again only when the last call has resolved. */
+  handle(request: FileRequest): Promise<FileResponse | undefined>;
+}
+
+export interface NameResolver {
+  /** Rejects with a `RemoteError`. */
+  lookup(request: { readonly node: string; readonly family: AddressFamily }, signal: AbortSignal): Promise<readonly LookupRecord[]>;
+  reverse(ip: string, signal: AbortSignal): Promise<string>;
+}
+
+/** One session's part in the traffic that arrives for the target. */
+export interface IncomingClient extends Disposable {
+  steal(message: LayerTcpSteal, buffer: ReusedBuffer): void;
+  mirror(message: LayerTcp): void;
+  /** True while peers take less than the client sends them. */
+  readonly isOverfull: boolean;
+}
+
+export interface Services {
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly limits: SessionLimits;
+  readonly budget: MemoryBudget;
+  readonly turnEnd: TurnEnd;
+  /** Shared, since encoding one message never waits. */
+  readonly writer: Writer;
+  /** The target's environment, as it was when the agent started. */
+  readonly environment: ReadonlyMap<string, string>;
+  readonly selectEnvironment: (
+    all: ReadonlyMap<string, string>,
+    filter: ReadonlySet<string>,
+    select: ReadonlySet<string>,
+    signal: AbortSignal,
+  ) => Promise<ReadonlyMap<string, string>>;
+  readonly openFiles: (signal: AbortSignal) => SessionFiles;
+  readonly resolver: NameResolver;
+  /** Null without a target: there is no incoming traffic then. */
+  readonly joinIncoming: ((link: SessionLink, onRelief: () => void) => IncomingClient) | null;
+}

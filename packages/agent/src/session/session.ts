@@ -1,0 +1,398 @@
+// One client, from its connection to its end: reads its messages, gives each to the domain it belongs to, and sends the answers in the order the
+// protocol promises. Kinds of requests do not wait for each other. A client that asks for more than it takes is not read from for a while.
+
+import type { OnReadOpts, Socket } from "node:net";
+import {
+  allows,
+  ClientMessage,
+  clientRelays,
+  type DaemonMessage,
+  type FileRequest,
+  type LogLevel,
+  negotiate,
+  PROTOCOL_VERSION,
+  ProtocolError,
+  StreamDecoder,
+  UNNEGOTIATED_VERSION,
+  type VersionGate,
+} from "@understudy/protocol";
+import { toResponseError } from "../errors/remoteError.ts";
+import type { ReusedBuffer, SessionLink } from "../link/sessionLink.ts";
+import { TcpOutgoing } from "../outgoing/tcp.ts";
+import { UdpOutgoing } from "../outgoing/udp.ts";
+import { ByteSocket } from "../socket/byteSocket.ts";
+import { AnswersInOrder, WorkInOrder } from "../task/orderedAnswers.ts";
+import { Outbox } from "./outbox.ts";
+import * as refusals from "./refusals.ts";
+import type { IncomingClient, Services, SessionFiles } from "./services.ts";
+
+/** Longest stretch of handling one client's messages, in ms, before everybody else has a turn. */
+const SLICE_MS = 2;
+/** Messages between two looks at the clock. */
+const SLICE_CHECK = 32;
+/** Answers that may wait for a client that does not read, in bytes, before it is not read from. */
+const MAX_WAITING_ANSWER_BYTES = 256 * 1024;
+/** Requests under way or waiting, of files and of names each, before the client is not read from. */
+const MAX_WAITING_REQUESTS = 1024;
+/** Time for the last messages to leave when the agent ends a session, in ms. */
+const GOODBYE_MS = 1000;
+
+export class Session implements SessionLink {
+  readonly id: number;
+  readonly #services: Services;
+  readonly #socket: ByteSocket;
+  readonly #decoder: StreamDecoder<ClientMessage>;
+  readonly #outbox: Outbox;
+  readonly #ending = new AbortController();
+  readonly #ended = Promise.withResolvers<void>();
+  readonly #received;
+  readonly #share;
+
+  readonly #tcp: TcpOutgoing;
+  readonly #udp: UdpOutgoing;
+  readonly #fileWork: WorkInOrder;
+  #files: SessionFiles | null = null;
+  readonly #environmentWork: WorkInOrder;
+  readonly #nameAnswers: AnswersInOrder<DaemonMessage>;
+  readonly #reverseAnswers: AnswersInOrder<DaemonMessage>;
+  #incoming: IncomingClient | null = null;
+
+  /** What the client announced; gates are judged by it, not by the lower of both versions. */
+  #version: string = UNNEGOTIATED_VERSION;
+  #isReadyForLogs = false;
+  /** True while received bytes wait for the next slice or for room. */
+  #isReadingHeld = false;
+
+  constructor(id: number, open: (onread: OnReadOpts) => Socket, services: Services) {
+    this.id = id;
+    this.#services = services;
+    const { log, metrics, limits, budget, turnEnd, writer } = services;
+    this.#decoder = new StreamDecoder(ClientMessage, { relays: clientRelays, maxMessageBytes: limits.maxMessageBytes });
+    this.#received = budget.open();
+    this.#share = budget.open();
+    this.#socket = new ByteSocket(open, {
+      bytes: (view) => this.#receive(view),
+      ended: () => this.#end("client ended the connection"),
+      closed: (error) => this.#end(error === null ? "connection closed" : `connection lost: ${error.message}`),
+    });
+    this.#outbox = new Outbox({ socket: this.#socket.socket, writer, share: this.#share, turnEnd, onRelief: () => this.#continue() });
+    const onRelief = (): void => this.#continue();
+    const outgoing = { link: this, log: log.child("agent::outgoing"), maxConnections: limits.maxConnections };
+    this.#tcp = new TcpOutgoing({
+      ...outgoing,
+      connectionCount: metrics.tcpOutgoingConnectionCount,
+      maxPendingBytes: limits.maxPendingBytes,
+      onRelief,
+    });
+    this.#udp = new UdpOutgoing({ ...outgoing, connectionCount: metrics.udpOutgoingConnectionCount });
+    this.#fileWork = new WorkInOrder((error) => this.#workFailed(error));
+    this.#environmentWork = new WorkInOrder((error) => this.#workFailed(error));
+    this.#nameAnswers = new AnswersInOrder((answer) => this.#answer(answer));
+    this.#reverseAnswers = new AnswersInOrder((answer) => this.#answer(answer));
+  }
+
+  get signal(): AbortSignal {
+    return this.#ending.signal;
+  }
+
+  /** Resolves when the session is over and everything it had is given back. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
+  }
+
+  allows(gate: VersionGate): boolean {
+    return allows(this.#version, gate);
+  }
+
+  reply(message: DaemonMessage): void {
+    this.#outbox.send(message, "answers");
+  }
+
+  stream(message: DaemonMessage, buffer?: ReusedBuffer): void {
+    this.#outbox.send(message, "data", buffer);
+  }
+
+  get hasRoom(): boolean {
+    return this.#share.hasRoom;
+  }
+
+  whenRoom(resume: () => void): () => void {
+    return this.#outbox.whenRoom(resume);
+  }
+
+  tell(level: LogLevel, message: string): void {
+    if (!this.#isReadyForLogs || (level === "info" && !this.allows("infoLog"))) return;
+    this.#outbox.send({ kind: "logMessage", value: { message, level } }, "data");
+  }
+
+  /** Tells the client why, after everything that was already answered, and ends the session. */
+  async goodbye(reason: string): Promise<void> {
+    if (this.signal.aborted) return this.ended;
+    this.#socket.pause();
+    this.#outbox.send({ kind: "close", value: reason }, "data");
+    await Promise.race([this.#outbox.emptied(), this.ended, timer(GOODBYE_MS, this.signal)]);
+    this.#socket.close();
+    this.#end(reason);
+    return this.ended;
+  }
+
+  /** A part of the agent failed in a way that it should not have: an agent's bug, and the end of this session only. */
+  fail(error: unknown): void {
+    this.#services.log.event("AGENT_BUG", {
+      session: this.id,
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
+    void this.goodbye("internal error in the agent; its log says more");
+  }
+
+  /** Work that the session's end broke off has not failed. */
+  #workFailed(error: unknown): void {
+    if (!this.signal.aborted) this.fail(error);
+  }
+
+  /** Ends the session when its client has taken nothing for too long. Called from time to time. */
+  checkDeaf(nowMs: number): void {
+    const { deafTimeoutMs } = this.#services.limits;
+    if (this.#outbox.stalledMs(nowMs) < deafTimeoutMs) return;
+    this.#services.metrics.deafSessions.add();
+    this.#socket.destroy();
+    this.#end("client did not read for too long");
+  }
+
+  #receive(view: Uint8Array): boolean {
+    if (this.signal.aborted) return true;
+    this.#decoder.feed(view);
+    return this.#handleReceived();
+  }
+
+  /** Handles what was received. Returns false when the rest must wait. */
+  #handleReceived(): boolean {
+    const began = performance.now();
+    try {
+      for (let count = 1; !this.signal.aborted; count++) {
+        const message = this.#decoder.next();
+        if (message === undefined) break;
+        this.#handle(message);
+        if (count % SLICE_CHECK === 0 && performance.now() - began > SLICE_MS && !this.#decoder.isDrained) {
+          this.#isReadingHeld = true;
+          setImmediate(() => this.#resumeHeld());
+          return false;
+        }
+      }
+    } catch (error) {
+      if (error instanceof ProtocolError) this.#refuse(error);
+      else this.fail(error);
+      return false;
+    }
+    this.#received.hold(this.#decoder.pendingBytes);
+    if (this.#services.budget.isTight && !this.#received.hasRoom) {
+      void this.goodbye(`message of over ${this.#decoder.pendingBytes} bytes: the agent's memory is used up`);
+      return false;
+    }
+    if (!this.#mustWait()) return true;
+    this.#isReadingHeld = true;
+    return false;
+  }
+
+  #resumeHeld(): void {
+    if (!this.#isReadingHeld || this.signal.aborted) return;
+    this.#isReadingHeld = false;
+    if (this.#handleReceived()) this.#socket.resume();
+  }
+
+  /** Something that reading waits for may have become less. */
+  #continue(): void {
+    if (this.#isReadingHeld && this.#decoder.isDrained && !this.#mustWait()) this.#resumeHeld();
+  }
+
+  #mustWait(): boolean {
+    return (
+      this.#outbox.answerBytes > MAX_WAITING_ANSWER_BYTES ||
+      this.#fileWork.pending > MAX_WAITING_REQUESTS ||
+      this.#nameAnswers.pending > MAX_WAITING_REQUESTS ||
+      this.#reverseAnswers.pending > MAX_WAITING_REQUESTS ||
+      this.#environmentWork.pending > MAX_WAITING_REQUESTS ||
+      this.#tcp.isOverfull ||
+      this.#incoming?.isOverfull === true
+    );
+  }
+
+  #handle(message: ClientMessage): void {
+    switch (message.kind) {
+      case "ping":
+        this.reply({ kind: "pong" });
+        return;
+      case "tcpOutgoing":
+        this.#tcp.handle(message.value, this.#socket);
+        return;
+      case "udpOutgoing":
+        this.#udp.handle(message.value);
+        return;
+      case "tcpSteal":
+        this.#steal(message.value);
+        return;
+      case "tcp":
+        this.#mirror(message.value);
+        return;
+      case "fileRequest":
+        this.#file(message.value);
+        return;
+      case "getEnvVarsRequest":
+        this.#environment(message.value.envVarsFilter, message.value.envVarsSelect);
+        return;
+      case "getAddrInfoRequest":
+        this.#nameAnswers.add(this.#lookup(message.value.node, "ipv4Only"));
+        return;
+      case "getAddrInfoRequestV2":
+        this.#nameAnswers.add(this.#lookup(message.value.node, message.value.family));
+        return;
+      case "reverseDnsLookup":
+        this.#reverseAnswers.add(this.#reverseLookup(message.value.ipAddress));
+        return;
+      case "switchProtocolVersion":
+        this.#version = message.value;
+        this.reply({ kind: "switchProtocolVersionResponse", value: negotiate(PROTOCOL_VERSION, message.value) });
+        return;
+      case "readyForLogs":
+        this.#isReadyForLogs = true;
+        return;
+      case "close":
+        this.#end("client closed the session");
+        return;
+      case "seqpacketOutgoing":
+        if (message.value.kind === "connectV2") this.reply(refusals.seqpacketConnect(message.value.value.uid));
+        return;
+      case "pauseTargetRequest":
+        this.reply(refusals.pauseTarget);
+        return;
+      case "vpn":
+        this.reply(refusals.vpn);
+        return;
+      // Operators send these; without one they ask for nothing.
+      case "operatorPong":
+      case "shareLink":
+        return;
+    }
+  }
+
+  #steal(message: Extract<ClientMessage, { kind: "tcpSteal" }>["value"]): void {
+    const incoming = this.#joinIncoming();
+    if (incoming === null) this.reply(refusals.stealTargetless);
+    else incoming.steal(message, this.#socket);
+  }
+
+  #mirror(message: Extract<ClientMessage, { kind: "tcp" }>["value"]): void {
+    const incoming = this.#joinIncoming();
+    if (incoming === null) this.reply(refusals.mirrorTargetless);
+    else incoming.mirror(message);
+  }
+
+  #joinIncoming(): IncomingClient | null {
+    const { joinIncoming } = this.#services;
+    this.#incoming ??= joinIncoming === null ? null : joinIncoming(this, () => this.#continue());
+    return this.#incoming;
+  }
+
+  #file(request: FileRequest): void {
+    this.#files ??= this.#services.openFiles(this.signal);
+    const files = this.#files;
+    this.#fileWork.add(async () => {
+      if (this.signal.aborted) return;
+      const response = await files.handle(request);
+      if (response !== undefined) this.#outbox.send({ kind: "file", value: response }, "files");
+      if (!this.hasRoom) await this.#room();
+      this.#continue();
+    });
+  }
+
+  /** Resolves when there is room for more data, or the session has ended. */
+  #room(): Promise<void> {
+    return new Promise((resolve) => {
+      this.whenRoom(resolve);
+      this.signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+  }
+
+  /** One at a time: matching many patterns is work. */
+  #environment(filter: ReadonlySet<string>, select: ReadonlySet<string>): void {
+    const { environment, selectEnvironment } = this.#services;
+    this.#environmentWork.add(async () => {
+      if (this.signal.aborted) return;
+      const value = await selectEnvironment(environment, filter, select, this.signal);
+      this.#answer({ kind: "getEnvVarsResponse", value: { kind: "ok", value } });
+    });
+  }
+
+  async #lookup(node: string, family: Parameters<Services["resolver"]["lookup"]>[0]["family"]): Promise<DaemonMessage> {
+    try {
+      const records = await this.#services.resolver.lookup({ node, family }, this.signal);
+      return { kind: "getAddrInfoResponse", value: { kind: "ok", value: records } };
+    } catch (error) {
+      return { kind: "getAddrInfoResponse", value: { kind: "err", value: toResponseError(error) } };
+    }
+  }
+
+  async #reverseLookup(ip: string): Promise<DaemonMessage> {
+    try {
+      const hostname = await this.#services.resolver.reverse(ip, this.signal);
+      return { kind: "reverseDnsLookup", value: { kind: "ok", value: { hostname: { kind: "ok", value: hostname } } } };
+    } catch (error) {
+      return { kind: "reverseDnsLookup", value: { kind: "ok", value: { hostname: { kind: "err", value: toResponseError(error) } } } };
+    }
+  }
+
+  #answer(answer: DaemonMessage): void {
+    this.reply(answer);
+    this.#continue();
+  }
+
+  #refuse(error: ProtocolError): void {
+    const { log, metrics } = this.#services;
+    metrics.decodeErrors.add();
+    const fields = { session: this.id, offset: this.#decoder.messageOffset, problem: withoutQuotes(error.message) };
+    if (error.code === "malformed") log.event("MALFORMED_MESSAGE", fields);
+    else log.debug("message exceeds a limit", fields);
+    void this.goodbye(`message refused: ${error.message}`);
+  }
+
+  #end(why: string): void {
+    if (this.signal.aborted) return;
+    const { log } = this.#services;
+    if (log.isDebug) log.debug("session ended", { session: this.id, why, isInsideMessage: this.#decoder.isInsideMessage });
+    this.#ending.abort();
+    this.#fileWork.clear();
+    this.#environmentWork.clear();
+    this.#tcp[Symbol.dispose]();
+    this.#udp[Symbol.dispose]();
+    this.#incoming?.[Symbol.dispose]();
+    this.#outbox.close();
+    this.#received.hold(0);
+    this.#socket.close();
+    void this.#giveBack();
+  }
+
+  async #giveBack(): Promise<void> {
+    try {
+      await this.#files?.[Symbol.asyncDispose]();
+    } catch (error) {
+      this.#services.log.event("AGENT_BUG", { session: this.id, error: String(error) });
+    }
+    this.#ended.resolve();
+  }
+}
+
+/** Texts of a peer may be secrets: the log gets none of what it sent. */
+function withoutQuotes(text: string): string {
+  return text.replace(/"(?:\\.|[^"\\])*"/g, '"…"');
+}
+
+/** Resolves after a time, or when `signal` aborts. */
+function timer(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timeout = setTimeout(resolve, ms);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timeout);
+      resolve();
+    });
+  });
+}
