@@ -11,6 +11,9 @@ import type { Writer } from "./writer.ts";
 const OBJECT_OVERHEAD = 24;
 const PLACE_OVERHEAD = 8;
 const MAP_ENTRY_OVERHEAD = 48;
+/** Estimated heap of an empty collection, and of the spare places that the first item brings. */
+const COLLECTION_OVERHEAD = 48;
+const FIRST_ITEM_OVERHEAD = 128;
 
 /** Below this nesting of recursive types, items of a list are first tried at once; deeper ones only piece by piece, so that nothing is read more than a few times. */
 const RETRY_DEPTH = 2;
@@ -98,7 +101,10 @@ export function union<const V extends Readonly<Record<string, Variant>>>(name: s
       return { kind, value: payload.map((codec): unknown => codec.read(input)) } as UnionOf<V>;
     },
     *resume(input) {
-      const number = yield* resumeItem(small({ kind: "unit" }, 1, () => undefined, pick), input);
+      const number = yield* resumeItem(
+        small({ kind: "unit" }, 1, () => undefined, pick),
+        input,
+      );
       const constant = constants[number];
       if (constant) return constant as UnionOf<V>;
       const { kind, payload } = shapes[number]!;
@@ -164,12 +170,28 @@ export function result<T, E>(ok: Codec<T>, err: Codec<E>): Codec<Result<T, E>> {
 
 /** A count and that many items. */
 export function list<T>(item: Codec<T>): Codec<readonly T[]> {
-  return collection<T, T[], readonly T[]>({ kind: "list", item: () => item }, "list", item, PLACE_OVERHEAD, () => [], (items, value) => void items.push(value), (items) => items.length);
+  return collection<T, T[], readonly T[]>(
+    { kind: "list", item: () => item },
+    "list",
+    item,
+    PLACE_OVERHEAD,
+    () => [],
+    (items, value) => void items.push(value),
+    (items) => items.length,
+  );
 }
 
 /** A count and that many items; equal ones are merged, the order on the wire is kept. */
 export function set<T>(item: Codec<T>): Codec<ReadonlySet<T>> {
-  return collection<T, Set<T>, ReadonlySet<T>>({ kind: "set", item: () => item }, "set", item, MAP_ENTRY_OVERHEAD, () => new Set(), (items, value) => void items.add(value), (items) => items.size);
+  return collection<T, Set<T>, ReadonlySet<T>>(
+    { kind: "set", item: () => item },
+    "set",
+    item,
+    MAP_ENTRY_OVERHEAD,
+    () => new Set(),
+    (items, value) => void items.add(value),
+    (items) => items.size,
+  );
 }
 
 /** A count and that many pairs; of equal keys the last one counts. */
@@ -187,7 +209,15 @@ export function map<K, V>(key: Codec<K>, value: Codec<V>): Codec<ReadonlyMap<K, 
       return [k, v];
     },
   };
-  return collection<readonly [K, V], Map<K, V>, ReadonlyMap<K, V>>({ kind: "map", key, value }, "map", pair, MAP_ENTRY_OVERHEAD, () => new Map(), (items, [k, v]) => void items.set(k, v), (items) => items.size);
+  return collection<readonly [K, V], Map<K, V>, ReadonlyMap<K, V>>(
+    { kind: "map", key, value },
+    "map",
+    pair,
+    MAP_ENTRY_OVERHEAD,
+    () => new Map(),
+    (items, [k, v]) => void items.set(k, v),
+    (items) => items.size,
+  );
 }
 
 function collection<T, C extends Iterable<T>, R extends Iterable<T>>(
@@ -200,6 +230,10 @@ function collection<T, C extends Iterable<T>, R extends Iterable<T>>(
   size: (items: R) => number,
 ): Codec<R> {
   const minBytes = Math.max(1, item.minBytes);
+  const begin = (input: Reader, count: number): C & R => {
+    input.charge(count === 0 ? COLLECTION_OVERHEAD : COLLECTION_OVERHEAD + FIRST_ITEM_OVERHEAD);
+    return empty();
+  };
   const step = (input: Reader, items: C, value: T): void => {
     add(items, value);
     input.charge(overhead);
@@ -215,15 +249,15 @@ function collection<T, C extends Iterable<T>, R extends Iterable<T>>(
     },
     read(input: Reader): R {
       const count = input.checkLength(input.varint64(thing), thing, minBytes);
-      const items = empty();
+      const items = begin(input, count);
       for (let i = 0; i < count; i++) step(input, items, item.read(input));
       return items;
     },
     *resume(input: Reader): Resumable<R> {
       const count = input.checkLength(yield* resumeItem(u64, input), thing, minBytes);
-      const items = empty();
+      const items = begin(input, count);
       for (let done = 0; done < count; done++) {
-        done += readMany(input, item, count - done, (value) => step(input, items, value));
+        done += readMany(input, item, count - done, items, step);
         if (done < count) step(input, items, yield* item.resume(input));
       }
       return items;
@@ -231,14 +265,17 @@ function collection<T, C extends Iterable<T>, R extends Iterable<T>>(
   };
 }
 
-/** Reads items at once for as long as their bytes are there. Returns how many; the reader stands behind the last of them. */
-function readMany<T>(input: Reader, item: Codec<T>, count: number, take: (value: T) => void): number {
+/**
+ * Reads items at once for as long as their bytes are there. Returns how many; the reader stands behind the last of them.
+ * Not a closure over `items`: an error's stack keeps the functions on it, and with them a refused message, for as long as the error lives.
+ */
+function readMany<T, C>(input: Reader, item: Codec<T>, count: number, items: C, step: (input: Reader, items: C, value: T) => void): number {
   if (input.depth > RETRY_DEPTH) return 0;
   let done = 0;
   let { pos, overhead, depth } = input;
   try {
     while (done < count) {
-      take(item.read(input));
+      step(input, items, item.read(input));
       done += 1;
       ({ pos, overhead, depth } = input);
     }

@@ -88,7 +88,7 @@ function checkCount(declared: number | bigint): number {
 
 /** Builds the list as the reference does: names in lower case; a repeated name replaces the earlier one when it has one value, and adds to it otherwise. */
 class HeaderCollector {
-  readonly entries: [string, readonly Uint8Array[]][] = [];
+  readonly entries: [string, Uint8Array[]][] = [];
   readonly #places = new Map<string, number>();
 
   add(input: Reader, name: string, values: readonly Uint8Array[]): void {
@@ -100,11 +100,12 @@ class HeaderCollector {
     const place = this.#places.get(key);
     if (place === undefined) {
       this.#places.set(key, this.entries.length);
-      this.entries.push([key, values]);
+      this.entries.push([key, [...values]]);
     } else if (values.length === 1) {
-      this.entries[place] = [key, values];
+      this.entries[place] = [key, [...values]];
     } else {
-      this.entries[place] = [key, [...this.entries[place]![1], ...values]];
+      // In place: a copy for every repetition would be quadratic.
+      for (const value of values) this.entries[place]![1].push(value);
     }
   }
 }

@@ -35,7 +35,9 @@ export function parseSocketAddr(text: string): SocketAddr | null {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):(\d{1,5})$/.exec(text);
   const bytes = match === null ? null : parseIp(match[1] ?? match[2]!);
   const port = Number(match?.[3]);
-  return bytes === null || port > 0xffff ? null : { ip: formatIp(bytes), port };
+  const isBracketed = match?.[1] !== undefined;
+  if (bytes === null || isBracketed !== (bytes.length === 16) || port > 0xffff) return null;
+  return { ip: formatIp(bytes), port };
 }
 
 function readIp(input: Reader): string {
@@ -89,6 +91,8 @@ function parseIpv6(text: string): Uint8Array | null {
   const head = parseGroups(halves[0]!);
   const tail = halves.length === 2 ? parseGroups(halves[1]!) : [];
   if (head === null || tail === null) return null;
+  // An IPv4 tail ends the address.
+  if (halves.length === 2 && halves[0]!.includes(".")) return null;
   const missing = 16 - head.length - tail.length;
   if (halves.length === 2 ? missing < 2 : missing !== 0) return null;
   return Uint8Array.from([...head, ...Array.from({ length: missing }, () => 0), ...tail]);

@@ -11,9 +11,9 @@ export type U64 = number | bigint;
 /** A signed 64-bit integer: a bigint only outside ±(2^53 − 1). */
 export type I64 = number | bigint;
 
-/** Estimated heap of a text and of a byte array beside its contents. */
+/** Estimated heap of a text and of a byte array beside their contents. */
 const TEXT_OVERHEAD = 24;
-const BYTES_OVERHEAD = 128;
+const BYTES_OVERHEAD = 224;
 
 /** One raw byte; the only integer without the variable-length form. */
 export const u8: Codec<number> = small(
@@ -122,7 +122,8 @@ export const bytes: Codec<Uint8Array> = {
   read(input) {
     const length = input.checkLength(input.varint64("byte string"), "byte string");
     input.charge(BYTES_OVERHEAD);
-    return input.view(length).slice();
+    // Not `slice`: that of a Node buffer, which sockets give, makes a view.
+    return new Uint8Array(input.view(length));
   },
   *resume(input) {
     const collected = yield* collect(input, "byte string");
@@ -156,15 +157,22 @@ function textCodec(thing: string, grammar: TextGrammar | null, problem?: (value:
     },
     read(input: Reader) {
       const length = input.checkLength(input.varint64(thing), thing);
-      input.charge(TEXT_OVERHEAD);
-      return check(input.text(length, thing));
+      const value = check(input.text(length, thing));
+      input.charge(textOverhead(value, length));
+      return value;
     },
     *resume(input: Reader) {
       const collected = yield* collect(input, thing);
-      input.charge(TEXT_OVERHEAD);
-      return check(decodeUtf8(collected, thing));
+      const value = check(decodeUtf8(collected, thing));
+      input.charge(textOverhead(value, collected.length));
+      return value;
     },
   };
+}
+
+/** Estimated heap of a text beside its bytes on the wire: one character beyond Latin-1 makes all of them take two bytes. */
+function textOverhead(value: string, wireBytes: number): number {
+  return value.length === wireBytes ? TEXT_OVERHEAD : TEXT_OVERHEAD + Math.max(0, 2 * value.length - wireBytes);
 }
 
 /**
@@ -175,12 +183,8 @@ function* collect(input: Reader, thing: string): Resumable<Uint8Array> {
   const declared = yield* resumeItem(u64, input);
   const length = input.checkLength(declared, thing);
   const collected = new Uint8Array(length);
-  for (let filled = 0; filled < length;) {
-    while (input.pos === input.end) yield;
-    const piece = input.view(Math.min(length - filled, input.end - input.pos));
-    collected.set(piece, filled);
-    filled += piece.length;
-  }
+  input.beginFill(collected);
+  while (!input.fillMore()) yield;
   return collected;
 }
 

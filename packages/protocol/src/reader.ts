@@ -5,8 +5,10 @@ import type { DecodeLimits } from "./limits.ts";
 import { ProtocolError } from "./protocolError.ts";
 
 /** Thrown (as is, never wrapped) when a read runs past the bytes at hand. Whoever called knows how to go on. */
-export const INCOMPLETE: unique symbol = Symbol("incomplete");
+export const INCOMPLETE = new Error("the bytes end inside a value");
 
+/** Up to here a text is read faster byte by byte than by a decoder. */
+const SHORT_TEXT_BYTES = 16;
 const twoTo32 = 0x1_0000_0000;
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -23,18 +25,21 @@ export class Reader {
   /** Nesting of recursive types around the current position. */
   depth = 0;
   readonly limits: DecodeLimits;
-  #view: DataView;
+  /** Of `data`; made when an integer needs it, since most pieces of a payload do not. */
+  #view: DataView | null = null;
   /** Position where the current message began, relative to `data`; negative when that was in earlier bytes. */
   #messageStart = 0;
   /** Heap estimate of the values read for the current message, in bytes. */
   #overhead = 0;
+  /** The array that the next bytes are copied to, and how many it has. */
+  #target: Uint8Array | null = null;
+  #filled = 0;
 
   constructor(data: Uint8Array, limits: DecodeLimits) {
     this.data = data;
     this.pos = 0;
     this.end = data.length;
     this.limits = limits;
-    this.#view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   }
 
   /** Goes on with the next bytes of the same stream. Only when all earlier ones are consumed. */
@@ -43,13 +48,14 @@ export class Reader {
     this.data = data;
     this.pos = 0;
     this.end = data.length;
-    this.#view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+    this.#view = null;
   }
 
   beginMessage(): void {
     this.#messageStart = this.pos;
     this.#overhead = 0;
     this.depth = 0;
+    this.#target = null;
   }
 
   /** Bytes of the current message consumed so far. */
@@ -81,7 +87,10 @@ export class Reader {
   /** @throws ProtocolError when what has been read exceeds the message limit. */
   checkCost(thing: string): void {
     if (this.messageCost > this.limits.maxMessageBytes) {
-      throw new ProtocolError("limit", `${thing}: message of ${this.messageCost} bytes in memory exceeds maxMessageBytes ${this.limits.maxMessageBytes}`);
+      throw new ProtocolError(
+        "limit",
+        `${thing}: message of ${this.messageCost} bytes in memory exceeds maxMessageBytes ${this.limits.maxMessageBytes}`,
+      );
     }
   }
 
@@ -89,7 +98,10 @@ export class Reader {
   checkLength(declared: number | bigint, thing: string, minBytesEach = 1): number {
     const room = this.limits.maxMessageBytes - this.messageCost;
     if (typeof declared === "bigint" || declared * minBytesEach > room) {
-      throw new ProtocolError("limit", `${thing} declares ${declared}, only ${Math.max(0, room)} bytes are left of maxMessageBytes ${this.limits.maxMessageBytes}`);
+      throw new ProtocolError(
+        "limit",
+        `${thing} declares ${declared}, only ${Math.max(0, room)} bytes are left of maxMessageBytes ${this.limits.maxMessageBytes}`,
+      );
     }
     return declared;
   }
@@ -110,7 +122,7 @@ export class Reader {
     this.#checkTag(tag, widest, thing);
     const size = tag === 251 ? 2 : 4;
     if (this.end - this.pos <= size) throw INCOMPLETE;
-    const value = size === 2 ? this.#view.getUint16(this.pos + 1, true) : this.#view.getUint32(this.pos + 1, true);
+    const value = size === 2 ? this.#dataView().getUint16(this.pos + 1, true) : this.#dataView().getUint32(this.pos + 1, true);
     this.pos += 1 + size;
     return value;
   }
@@ -122,8 +134,8 @@ export class Reader {
     if (tag <= 252) return this.smallVarint(WIDEST_U32, thing);
     this.#checkTag(tag, WIDEST_U64, thing);
     if (this.end - this.pos <= 8) throw INCOMPLETE;
-    const low = this.#view.getUint32(this.pos + 1, true);
-    const high = this.#view.getUint32(this.pos + 5, true);
+    const low = this.#dataView().getUint32(this.pos + 1, true);
+    const high = this.#dataView().getUint32(this.pos + 5, true);
     this.pos += 9;
     return high < 0x20_0000 ? high * twoTo32 + low : (BigInt(high) << 32n) | BigInt(low);
   }
@@ -134,8 +146,8 @@ export class Reader {
     if (tag <= 253) return BigInt(this.varint64(thing));
     this.#checkTag(tag, WIDEST_U128, thing);
     if (this.end - this.pos <= 16) throw INCOMPLETE;
-    const low = this.#view.getBigUint64(this.pos + 1, true);
-    const high = this.#view.getBigUint64(this.pos + 9, true);
+    const low = this.#dataView().getBigUint64(this.pos + 1, true);
+    const high = this.#dataView().getBigUint64(this.pos + 9, true);
     this.pos += 17;
     return (high << 64n) | low;
   }
@@ -148,16 +160,43 @@ export class Reader {
     return this.data.subarray(start, this.pos);
   }
 
+  /** Wants the next bytes in `target`, all of it; `fillMore` copies them. */
+  beginFill(target: Uint8Array): void {
+    this.#target = target;
+    this.#filled = 0;
+  }
+
+  /**
+   * Copies what is there into the array being filled. False while that needs more bytes, and then all that is there is consumed.
+   * Apart from `resume`, so that the pieces of a large payload are copied without waking every codec around it.
+   */
+  fillMore(): boolean {
+    const target = this.#target;
+    if (target === null) return true;
+    const length = Math.min(target.length - this.#filled, this.end - this.pos);
+    target.set(length === this.data.length ? this.data : this.data.subarray(this.pos, this.pos + length), this.#filled);
+    this.pos += length;
+    this.#filled += length;
+    if (this.#filled < target.length) return false;
+    this.#target = null;
+    return true;
+  }
+
   /** The next `length` bytes as text. */
   text(length: number, thing: string): string {
     if (this.end - this.pos < length) throw INCOMPLETE;
     const start = this.pos;
     this.pos += length;
-    if (length <= 48) {
+    if (length <= SHORT_TEXT_BYTES) {
       const short = asciiText(this.data, start, this.pos);
       if (short !== null) return short;
     }
     return decodeUtf8(this.data.subarray(start, this.pos), thing);
+  }
+
+  #dataView(): DataView {
+    this.#view ??= new DataView(this.data.buffer, this.data.byteOffset, this.data.byteLength);
+    return this.#view;
   }
 
   #checkTag(tag: number, widest: number, thing: string): void {
@@ -174,13 +213,16 @@ export function decodeUtf8(bytes: Uint8Array, thing: string): string {
   }
 }
 
-/** Short plain text without the fixed cost of a decoder call; null when a byte is not ASCII. */
+/**
+ * Short plain text without the fixed cost of a decoder call; null when a byte is not ASCII. Made in one step: a text put together
+ * character by character stays a tree of its parts in memory, many times the size of the text.
+ */
 function asciiText(data: Uint8Array, start: number, end: number): string | null {
-  let text = "";
+  const codes: number[] = [];
   for (let at = start; at < end; at++) {
     const byte = data[at]!;
     if (byte >= 0x80) return null;
-    text += String.fromCharCode(byte);
+    codes.push(byte);
   }
-  return text;
+  return String.fromCharCode(...codes);
 }

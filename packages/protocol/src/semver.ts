@@ -10,14 +10,17 @@ export interface Version {
   readonly build: string;
 }
 
-const number = String.raw`(0|[1-9]\d*)`;
+/** Longest text accepted; peers have no bound, but real versions are short, and matching a long text costs time and stack. */
+const MAX_VERSION_LENGTH = 4096;
+
+const number = String.raw`(0|[1-9]\d{0,19})`;
 const prereleasePart = String.raw`(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)`;
 const grammar = new RegExp(String.raw`^${number}\.${number}\.${number}(?:-(${prereleasePart}(?:\.${prereleasePart})*))?(?:\+([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?$`);
 const limit = 1n << 64n;
 
-/** Null when `text` is no semantic version, or one of its numbers needs more than 64 bits. */
+/** Null when `text` is no semantic version, one of its numbers needs more than 64 bits, or it is longer than 4096 characters. */
 export function parseVersion(text: string): Version | null {
-  const match = grammar.exec(text);
+  const match = text.length > MAX_VERSION_LENGTH ? null : grammar.exec(text);
   if (match === null) return null;
   const [major, minor, patch] = [BigInt(match[1]!), BigInt(match[2]!), BigInt(match[3]!)];
   if (major >= limit || minor >= limit || patch >= limit) return null;

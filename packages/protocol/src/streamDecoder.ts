@@ -30,7 +30,7 @@ export class StreamDecoder<T> {
   #relayed: { readonly relay: Relay<T>; readonly connectionId: number | bigint; left: number } | null = null;
   #fedBytes = 0;
   #messageOffset = 0;
-  #failure: unknown = null;
+  #failure: Error | null = null;
 
   constructor(codec: Codec<T>, { relays = [], ...limits }: StreamDecoderOptions<T> = {}) {
     this.#codec = codec;
@@ -58,8 +58,12 @@ export class StreamDecoder<T> {
     return this.#input.pos === this.#input.end;
   }
 
-  /** The next bytes of the stream. Only after `next` returned undefined. They are not copied and must stay until it does so again. */
+  /**
+   * The next bytes of the stream. Only after `next` returned undefined. They are not copied and must stay until it does so again.
+   * @throws ProtocolError when earlier bytes were refused, the same as `next`.
+   */
   feed(bytes: Uint8Array): void {
+    if (this.#failure !== null) throw this.#failure;
     if (!this.isDrained) throw new Error("feed before the earlier bytes were read");
     this.#fedBytes += bytes.length;
     this.#input.continueWith(bytes);
@@ -74,8 +78,12 @@ export class StreamDecoder<T> {
     try {
       return this.#next();
     } catch (error) {
-      this.#failure = error;
-      throw error;
+      const failure = error instanceof Error ? error : new Error("the decoder failed", { cause: error });
+      this.#failure = failure;
+      // What was collected of the message is let go at once; the decoder may live on for as long as its connection takes to close.
+      this.#begun = null;
+      this.#relayed = null;
+      throw failure;
     }
   }
 
@@ -100,6 +108,7 @@ export class StreamDecoder<T> {
   }
 
   #resume(begun: Resumable<T>): T | undefined {
+    if (!this.#input.fillMore()) return undefined;
     const step = begun.next();
     if (step.done !== true) return undefined;
     this.#begun = null;

@@ -22,6 +22,7 @@ export class Writer {
   #start = 0;
   #pos = 0;
   #segments: Uint8Array[] = [];
+  #isReferencing = false;
 
   constructor({ scratchBytes = 16 * 1024, copyMaxBytes = 512 }: WriterOptions = {}) {
     this.#scratchBytes = scratchBytes;
@@ -30,17 +31,24 @@ export class Writer {
     this.#view = new DataView(this.#scratch.buffer);
   }
 
+  /** True when what was written since the last `take` includes a payload by reference. */
+  get isReferencing(): boolean {
+    return this.#isReferencing;
+  }
+
   /** What was written since the last call, in order. Referenced payloads are the caller's own arrays. */
   take(): Uint8Array[] {
     this.#cut();
     const segments = this.#segments;
     this.#segments = [];
+    this.#isReferencing = false;
     return segments;
   }
 
   /** Forgets what was written since the last `take`, after an encoder failed half-way. */
   discard(): void {
     this.#segments = [];
+    this.#isReferencing = false;
     this.#start = this.#pos;
   }
 
@@ -91,6 +99,7 @@ export class Writer {
     if (bytes.length > this.#copyMaxBytes) {
       this.#cut();
       this.#segments.push(bytes);
+      this.#isReferencing = true;
       return;
     }
     this.#reserve(bytes.length);
