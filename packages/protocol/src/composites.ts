@@ -97,7 +97,7 @@ export function union<const V extends Readonly<Record<string, Variant>>>(name: s
       if (constant) return constant as UnionOf<V>;
       const { kind, payload } = shapes[number]!;
       input.charge(OBJECT_OVERHEAD + 2 * PLACE_OVERHEAD);
-      if (payload.length === 1) return { kind, value: payload[0]!.read(input) } as UnionOf<V>;
+      if (payload.length === 1) return { kind, value: payload[0]!.read(input) as unknown } as UnionOf<V>;
       return { kind, value: payload.map((codec): unknown => codec.read(input)) } as UnionOf<V>;
     },
     *resume(input) {

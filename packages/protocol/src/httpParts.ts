@@ -24,9 +24,13 @@ const httpVersions = new Set(["HTTP/0.9", "HTTP/1.0", "HTTP/1.1", "HTTP/2.0", "H
 const quoted = (value: string): string => JSON.stringify(value.slice(0, 200));
 
 /** A method token; case is kept. */
-export const httpMethod: Codec<string> = checkedText("httpMethod", (value) => (token.test(value) ? null : `not an HTTP method: ${quoted(value)}`));
+export const httpMethod: Codec<string> = checkedText("httpMethod", (value) =>
+  token.test(value) ? null : `not an HTTP method: ${quoted(value)}`,
+);
 
-export const httpVersion: Codec<string> = checkedText("httpVersion", (value) => (httpVersions.has(value) ? null : `not an HTTP version: ${quoted(value)}`));
+export const httpVersion: Codec<string> = checkedText("httpVersion", (value) =>
+  httpVersions.has(value) ? null : `not an HTTP version: ${quoted(value)}`,
+);
 
 /** A request target in any of its four forms. */
 export const httpUri: Codec<string> = checkedText("httpUri", (value) => (isHttpUri(value) ? null : `not a URI: ${quoted(value)}`));

@@ -23,6 +23,14 @@ export { EncodeError, ProtocolError, type ProtocolErrorCode } from "./protocolEr
 export { type I64, narrow, type U64 } from "./primitives.ts";
 export { compareVersions, parseVersion, type Version } from "./semver.ts";
 export type { AnyCodec, Shape } from "./shape.ts";
-export { allows, negotiate, PROTOCOL_VERSION, UNNEGOTIATED_VERSION, type VersionGate, versionGates } from "./versionGates.ts";
+export {
+  allows,
+  negotiate,
+  PROTOCOL_VERSION,
+  unlockedGates,
+  UNNEGOTIATED_VERSION,
+  type VersionGate,
+  versionGates,
+} from "./versionGates.ts";
 export { parseVector, type Vector, vectorProblem } from "./vectors.ts";
 export { Writer, type WriterOptions } from "./writer.ts";

@@ -99,7 +99,9 @@ export function fromJson({ shape }: AnyCodec, json: Json): unknown {
       return new Map(Object.entries(objectOf(json)).map(([key, item]) => [key, fromJson(shape.value, item)]));
     case "result": {
       const object = objectOf(json);
-      return "Ok" in object ? { kind: "ok", value: fromJson(shape.ok, object["Ok"]!) } : { kind: "err", value: fromJson(shape.err, object["Err"] ?? null) };
+      return "Ok" in object
+        ? { kind: "ok", value: fromJson(shape.ok, object["Ok"] ?? null) }
+        : { kind: "err", value: fromJson(shape.err, object["Err"] ?? null) };
     }
     case "struct": {
       const object = objectOf(json);
@@ -172,10 +174,11 @@ function listOf(json: Json): readonly Json[] {
 }
 
 function objectOf(json: Json): Readonly<Record<string, Json>> {
-  return typeof json === "object" && json !== null && !Array.isArray(json) ? (json as Readonly<Record<string, Json>>) : refuse(json, "an object");
+  return typeof json === "object" && json !== null && !Array.isArray(json)
+    ? (json as Readonly<Record<string, Json>>)
+    : refuse(json, "an object");
 }
 
 function refuse(json: Json, expected: string): never {
   throw new TypeError(`expected ${expected}, found ${JSON.stringify(json).slice(0, 200)}`);
 }
-

@@ -103,7 +103,12 @@ export const bool: Codec<boolean> = small(
 );
 
 /** A UUID, as the 128-bit number that its hexadecimal digits make. */
-export const uid: Codec<bigint> = small({ kind: "uid" }, 1, u128.write, u128.read);
+export const uid: Codec<bigint> = small(
+  { kind: "uid" },
+  1,
+  (out, value) => u128.write(out, value),
+  (input) => u128.read(input),
+);
 
 /** No bytes at all. */
 export const unit: Codec<null> = small<null>(

@@ -15,7 +15,9 @@ const MAX_VERSION_LENGTH = 4096;
 
 const number = String.raw`(0|[1-9]\d{0,19})`;
 const prereleasePart = String.raw`(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)`;
-const grammar = new RegExp(String.raw`^${number}\.${number}\.${number}(?:-(${prereleasePart}(?:\.${prereleasePart})*))?(?:\+([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?$`);
+const grammar = new RegExp(
+  String.raw`^${number}\.${number}\.${number}(?:-(${prereleasePart}(?:\.${prereleasePart})*))?(?:\+([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?$`,
+);
 const limit = 1n << 64n;
 
 /** Null when `text` is no semantic version, one of its numbers needs more than 64 bits, or it is longer than 4096 characters. */

@@ -30,7 +30,13 @@ export function parseVector(line: string): Vector {
   const { name, type, hex, error } = json;
   if (typeof type !== "string" || typeof hex !== "string") throw new TypeError("a vector needs the texts `type` and `hex`");
   if (error !== undefined && error !== "incomplete" && error !== "malformed") throw new TypeError(`unknown error ${JSON.stringify(error)}`);
-  const base = { name: typeof name === "string" ? name : hex, type, hex, decodeOnly: json["decode_only"] === true, isHostile: "reference" in json };
+  const base = {
+    name: typeof name === "string" ? name : hex,
+    type,
+    hex,
+    decodeOnly: json["decode_only"] === true,
+    isHostile: "reference" in json,
+  };
   return { ...base, ...("value" in json ? { value: json["value"]! } : {}), ...(error === undefined ? {} : { error }) };
 }
 
@@ -42,7 +48,7 @@ export function vectorProblem(codec: AnyCodec, vector: Vector): string | null {
   let value: unknown;
   let used = 0;
   try {
-    const decoded = decode(codec, bytes);
+    const decoded = decode<unknown>(codec, bytes);
     if (decoded.kind === "value") ({ value, used } = decoded);
     else found = "incomplete";
   } catch (error) {

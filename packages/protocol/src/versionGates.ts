@@ -71,7 +71,11 @@ export const versionGates = {
   },
   reverseDns: { atLeast: "1.25.0", limits: "client", variants: ["ClientMessage.reverseDnsLookup", "DaemonMessage.reverseDnsLookup"] },
   httpHeaderJqFilter: { atLeast: "1.26.0", limits: "client", variants: ["HttpFilter.headerJq"] },
-  outgoingSeqpacket: { atLeast: "1.27.0", limits: "client", variants: ["ClientMessage.seqpacketOutgoing", "DaemonMessage.seqpacketOutgoing"] },
+  outgoingSeqpacket: {
+    atLeast: "1.27.0",
+    limits: "client",
+    variants: ["ClientMessage.seqpacketOutgoing", "DaemonMessage.seqpacketOutgoing"],
+  },
   systemFailure: { atLeast: "1.28.0", limits: "operator", variants: ["ResponseError.systemFailure"] },
   shareLink: { atLeast: "1.29.0", limits: "operator", variants: ["ClientMessage.shareLink"] },
 } as const satisfies Record<string, Gate>;
@@ -82,6 +86,12 @@ export type VersionGate = keyof typeof versionGates;
 export function allows(version: string, gate: VersionGate): boolean {
   const peer = parseVersion(version);
   return peer !== null && isAtLeast(peer, release(versionGates[gate].atLeast));
+}
+
+/** All that a peer which announced `version` may be sent. Compute it once per announcement. */
+export function unlockedGates(version: string): ReadonlySet<VersionGate> {
+  const gates = Object.keys(versionGates) as VersionGate[];
+  return new Set(gates.filter((gate) => allows(version, gate)));
 }
 
 /** The version both sides speak: the lower one, as text. */

@@ -95,27 +95,61 @@ export class IncomingTraffic implements AsyncDisposable {
     return new SessionTraffic(link, this, this.#options, onRelief);
   }
 
-  /** Redirects the port and subscribes. Null when it worked, else what to tell the client. `isRenewal`: the client has the port already. */
-  async steal(port: number, subscription: Subscription<Stealer>, isRenewal: boolean): Promise<ResponseError | null> {
-    return this.#subscribe(port, isRenewal, subscription.subscriber.link, (subscriptions) => {
+  /**
+   * Has a port redirected for one more user. Several asked for in one turn become one change in the kernel. Resolves to null when it is
+   * redirected, to be given back by `release`; else to what the client is told.
+   */
+  async redirect(port: number, link: SessionLink): Promise<ResponseError | null> {
+    const entry = this.#port(port);
+    entry.users += 1;
+    if (entry.linger !== null) clearTimeout(entry.linger);
+    entry.linger = null;
+    try {
+      const redirector = await this.#openRedirector();
+      await redirector.add(port);
+      return null;
+    } catch (error) {
+      this.release(port);
+      if (!this.#closing.signal.aborted) this.#options.log.event("REDIRECT_FAILED", { port, error: String(error) });
+      return redirectProblem(link, port, error);
+    }
+  }
+
+  /** Gives back what `redirect` gave; the port is redirected for as long as anybody has it. */
+  release(port: number): void {
+    const entry = this.#ports.get(port);
+    if (entry === undefined) return;
+    entry.users -= 1;
+    if (entry.users > 0) return;
+    const { unusedPortLingerMs } = this.#options;
+    if (unusedPortLingerMs === 0) {
+      this.#forget(port, entry);
+      return;
+    }
+    entry.linger = setTimeout(() => this.#forget(port, entry), unusedPortLingerMs);
+    entry.linger.unref();
+  }
+
+  /** Subscribes to a redirected port. */
+  steal(port: number, subscription: Subscription<Stealer>): void {
+    this.#change(port, (subscriptions) => {
       for (const evicted of subscriptions.steal(subscription)) {
         evicted.link.tell("warn", `Port ${port} is now stolen by another user; requests and connections under way go on`);
       }
     });
   }
 
-  /** As `steal`. */
-  async mirror(port: number, subscription: Subscription<Mirrorer>, isRenewal: boolean): Promise<ResponseError | null> {
-    return this.#subscribe(port, isRenewal, subscription.subscriber.link, (subscriptions) => subscriptions.mirror(subscription));
+  mirror(port: number, subscription: Subscription<Mirrorer>): void {
+    this.#change(port, (subscriptions) => subscriptions.mirror(subscription));
   }
 
-  /** Ends a subscription that was made; connections and requests under way go on. */
+  /** Ends a subscription, if there is one; connections and requests under way go on. */
   unsteal(port: number, stealer: Stealer): void {
-    this.#unsubscribe(port, (subscriptions) => subscriptions.unsteal(stealer));
+    this.#change(port, (subscriptions) => subscriptions.unsteal(stealer));
   }
 
   unmirror(port: number, mirrorer: Mirrorer): void {
-    this.#unsubscribe(port, (subscriptions) => subscriptions.unmirror(mirrorer));
+    this.#change(port, (subscriptions) => subscriptions.unmirror(mirrorer));
   }
 
   /** Who gets a request that arrived on `port` now. The oldest subscription that matches steals it. */
@@ -167,36 +201,9 @@ export class IncomingTraffic implements AsyncDisposable {
     await redirector?.[Symbol.asyncDispose]();
   }
 
-  async #subscribe(
-    port: number,
-    isRenewal: boolean,
-    link: SessionLink,
-    apply: (subscriptions: PortSubscriptions) => void,
-  ): Promise<ResponseError | null> {
-    const entry = this.#port(port);
-    if (!isRenewal) entry.users += 1;
-    if (entry.linger !== null) clearTimeout(entry.linger);
-    entry.linger = null;
-    try {
-      const redirector = await this.#openRedirector();
-      await redirector.add(port);
-    } catch (error) {
-      if (!isRenewal) this.#release(port, entry);
-      this.#options.log.event("REDIRECT_FAILED", { port, error: String(error) });
-      return redirectProblem(link, port, error);
-    }
-    if (!link.signal.aborted) this.#change(entry, apply);
-    return null;
-  }
-
-  #unsubscribe(port: number, apply: (subscriptions: PortSubscriptions) => void): void {
+  #change(port: number, apply: (subscriptions: PortSubscriptions) => void): void {
     const entry = this.#ports.get(port);
     if (entry === undefined) return;
-    this.#change(entry, apply);
-    this.#release(port, entry);
-  }
-
-  #change(entry: Port, apply: (subscriptions: PortSubscriptions) => void): void {
     const { metrics } = this.#options;
     const count = (sign: 1 | -1): void => {
       const { stealers, mirrorers, owner } = entry.subscriptions;
@@ -209,18 +216,6 @@ export class IncomingTraffic implements AsyncDisposable {
     count(1);
   }
 
-  #release(port: number, entry: Port): void {
-    entry.users -= 1;
-    if (entry.users > 0) return;
-    const { unusedPortLingerMs } = this.#options;
-    if (unusedPortLingerMs === 0) {
-      this.#forget(port, entry);
-      return;
-    }
-    entry.linger = setTimeout(() => this.#forget(port, entry), unusedPortLingerMs);
-    entry.linger.unref();
-  }
-
   /** Takes the port out of the kernel's rules. What was redirected before still arrives, and is passed through. */
   #forget(port: number, entry: Port): void {
     if (entry.users > 0) return;
@@ -229,6 +224,7 @@ export class IncomingTraffic implements AsyncDisposable {
   }
 
   async #remove(port: number): Promise<void> {
+    if (this.#closing.signal.aborted) return;
     try {
       const redirector = await this.#redirector;
       // It may have been asked for again meanwhile.

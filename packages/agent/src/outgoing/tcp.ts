@@ -28,6 +28,8 @@ export interface TcpOutgoingOptions {
 }
 
 const EMFILE = 24;
+/** Connects begun in one turn of the event loop; the rest of a burst waits for the next, so that others have theirs in between. */
+const CONNECTS_PER_TURN = 16;
 /** How the protocol's clients know this kind of connection in a failure's text. */
 const KIND_TEXT = "mirrord_agent::outgoing::tcp_unix::TcpOrUnixConnection";
 
@@ -41,6 +43,8 @@ export class TcpOutgoing implements Disposable {
   #nextId = 0;
   #connecting = 0;
   #pendingBytes = 0;
+  readonly #due: (() => void)[] = [];
+  #begunThisTurn = 0;
 
   constructor(options: TcpOutgoingOptions) {
     this.#options = { connectTimeoutMs: 5000, stuckTimeoutMs: 30_000, ...options };
@@ -75,6 +79,23 @@ export class TcpOutgoing implements Disposable {
     for (const connection of this.#connections.values()) connection.abandon();
   }
 
+  /** Resolves when one more connect may begin. */
+  #turn(): Promise<void> | null {
+    if (this.#begunThisTurn === 0) setImmediate(() => this.#nextTurn());
+    if (this.#begunThisTurn < CONNECTS_PER_TURN) {
+      this.#begunThisTurn += 1;
+      return null;
+    }
+    return new Promise((resolve) => this.#due.push(resolve));
+  }
+
+  #nextTurn(): void {
+    const begin = this.#due.splice(0, CONNECTS_PER_TURN);
+    this.#begunThisTurn = begin.length;
+    if (begin.length > 0) setImmediate(() => this.#nextTurn());
+    for (const resolve of begin) resolve();
+  }
+
   async #connectInOrder(): Promise<void> {
     this.#isOrderedBusy = true;
     for (let address = this.#ordered.shift(); address !== undefined; address = this.#ordered.shift()) {
@@ -94,6 +115,8 @@ export class TcpOutgoing implements Disposable {
     this.#connecting += 1;
     try {
       const remote = ipAddress(address);
+      const turn = this.#turn();
+      if (turn !== null) await turn;
       if (this.#connections.size + this.#connecting > maxConnections) throw remoteIoError(EMFILE, "too many outgoing connections");
       const connected = await Connecting.start(remote, connectTimeoutMs, link.signal);
       const connectionId = this.#nextId++;

@@ -3,7 +3,6 @@
 
 import type { OnReadOpts, Socket } from "node:net";
 import {
-  allows,
   ClientMessage,
   clientRelays,
   type DaemonMessage,
@@ -13,6 +12,7 @@ import {
   PROTOCOL_VERSION,
   ProtocolError,
   StreamDecoder,
+  unlockedGates,
   UNNEGOTIATED_VERSION,
   type VersionGate,
 } from "@understudy/protocol";
@@ -58,7 +58,7 @@ export class Session implements SessionLink {
   #incoming: IncomingClient | null = null;
 
   /** What the client announced; gates are judged by it, not by the lower of both versions. */
-  #version: string = UNNEGOTIATED_VERSION;
+  #gates: ReadonlySet<VersionGate> = unlockedGates(UNNEGOTIATED_VERSION);
   #isReadyForLogs = false;
   /** True while received bytes wait for the next slice or for room. */
   #isReadingHeld = false;
@@ -101,7 +101,7 @@ export class Session implements SessionLink {
   }
 
   allows(gate: VersionGate): boolean {
-    return allows(this.#version, gate);
+    return this.#gates.has(gate);
   }
 
   reply(message: DaemonMessage): void {
@@ -250,7 +250,7 @@ export class Session implements SessionLink {
         this.#reverseAnswers.add(this.#reverseLookup(message.value.ipAddress));
         return;
       case "switchProtocolVersion":
-        this.#version = message.value;
+        this.#gates = unlockedGates(message.value);
         this.reply({ kind: "switchProtocolVersionResponse", value: negotiate(PROTOCOL_VERSION, message.value) });
         return;
       case "readyForLogs":

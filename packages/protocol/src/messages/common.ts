@@ -46,4 +46,3 @@ export const IncomingTrafficTransportType = union("IncomingTrafficTransportType"
   tls: struct({ alpnProtocol: option(bytes), serverName: option(text) }),
 });
 export type IncomingTrafficTransportType = Infer<typeof IncomingTrafficTransportType>;
-

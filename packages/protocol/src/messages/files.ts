@@ -159,6 +159,8 @@ export type WriteFileResponse = Infer<typeof WriteFileResponse>;
 export const SeekFileResponse = struct({ resultOffset: u64 });
 export type SeekFileResponse = Infer<typeof SeekFileResponse>;
 export const AccessFileResponse = struct({});
+// No members: the answer says only that access is granted.
+// oxlint-disable-next-line typescript/no-generated-empty-object-type
 export type AccessFileResponse = Infer<typeof AccessFileResponse>;
 
 /** As struct stat. The time fields hold nanoseconds; `creationTime` is the time of the last status change. */

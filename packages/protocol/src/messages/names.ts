@@ -22,7 +22,14 @@ export type AddressFamily = Infer<typeof AddressFamily>;
 export const SockType = enumeration("SockType", ["stream", "dgram", "any", "unknownSockTypeFromNewerClient"]);
 export type SockType = Infer<typeof SockType>;
 /** As getaddrinfo(3). Agents use `node` and `family` only. Answered by `getAddrInfoResponse`, in one order with the first form. */
-export const GetAddrInfoRequestV2 = struct({ node: text, servicePort: u16, family: AddressFamily, socktype: SockType, flags: i32, protocol: i32 });
+export const GetAddrInfoRequestV2 = struct({
+  node: text,
+  servicePort: u16,
+  family: AddressFamily,
+  socktype: SockType,
+  flags: i32,
+  protocol: i32,
+});
 export type GetAddrInfoRequestV2 = Infer<typeof GetAddrInfoRequestV2>;
 
 export const LookupRecord = struct({ name: text, ip: ipAddr });

@@ -51,5 +51,9 @@ export const DaemonTcpOutgoing = union("DaemonTcpOutgoing", fromPeer);
 export type DaemonTcpOutgoing = Infer<typeof DaemonTcpOutgoing>;
 export const DaemonUdpOutgoing = union("DaemonUdpOutgoing", fromPeer);
 export type DaemonUdpOutgoing = Infer<typeof DaemonUdpOutgoing>;
-export const DaemonSeqpacket = union("DaemonSeqpacket", { read: result(DaemonRead, ResponseError), close: ConnectionId, connectV2: DaemonConnectV2 });
+export const DaemonSeqpacket = union("DaemonSeqpacket", {
+  read: result(DaemonRead, ResponseError),
+  close: ConnectionId,
+  connectV2: DaemonConnectV2,
+});
 export type DaemonSeqpacket = Infer<typeof DaemonSeqpacket>;

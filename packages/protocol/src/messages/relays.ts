@@ -14,7 +14,10 @@ export const clientRelays: readonly Relay<ClientMessage>[] = [
 export const daemonRelays: readonly Relay<DaemonMessage>[] = [
   {
     prefix: [3, 1, 0],
-    make: (connectionId, bytes) => ({ kind: "tcpOutgoing", value: { kind: "read", value: { kind: "ok", value: { connectionId, bytes } } } }),
+    make: (connectionId, bytes) => ({
+      kind: "tcpOutgoing",
+      value: { kind: "read", value: { kind: "ok", value: { connectionId, bytes } } },
+    }),
   },
   { prefix: [2, 1], make: (connectionId, bytes) => ({ kind: "tcpSteal", value: { kind: "data", value: { connectionId, bytes } } }) },
   { prefix: [1, 1], make: (connectionId, bytes) => ({ kind: "tcp", value: { kind: "data", value: { connectionId, bytes } } }) },

@@ -4,12 +4,12 @@
 import type { DaemonTcp, HttpFilter, InternalHttpBodyFrame, LayerTcp } from "@understudy/protocol";
 import type { SessionLink } from "../../link/sessionLink.ts";
 import type { Metrics } from "../../metrics/metrics.ts";
-import { WorkInOrder } from "../../task/orderedAnswers.ts";
 import type { Arrival } from "../arrival.ts";
 import { connectionMessage } from "../connectionMessage.ts";
 import { type CompiledFilter, compileFilter } from "../http/filter/compileFilter.ts";
 import { FilterError } from "../http/filter/filterError.ts";
 import type { IncomingTraffic } from "../incomingTraffic.ts";
+import { PortClaims } from "../portClaims.ts";
 import { bodyMessage, type RequestStart, startMessages } from "../steal/requestForms.ts";
 import type { Mirrorer } from "../subscriptions.ts";
 
@@ -26,17 +26,20 @@ export class MirrorClient implements Mirrorer, Disposable {
   readonly link: SessionLink;
   readonly #traffic: IncomingTraffic;
   readonly #metrics: Metrics;
-  readonly #subscribing: WorkInOrder;
-  readonly #ports = new Set<number>();
+  readonly #claims: PortClaims;
   readonly #mirrored = new Map<number | bigint, Mirrored>();
   #nextId = 0;
-  #isGone = false;
 
   constructor({ link, traffic, metrics }: MirrorClientOptions) {
     this.link = link;
     this.#traffic = traffic;
     this.#metrics = metrics;
-    this.#subscribing = new WorkInOrder((error) => traffic.reportBug(error));
+    this.#claims = new PortClaims({
+      link,
+      traffic,
+      answer: (message) => link.reply({ kind: "tcp", value: message }),
+      unsubscribe: (port) => traffic.unmirror(port, this),
+    });
   }
 
   handle(message: LayerTcp): void {
@@ -47,11 +50,9 @@ export class MirrorClient implements Mirrorer, Disposable {
       case "portSubscribeFilteredHttp":
         this.#subscribe(message.value[0], message.value[1]);
         return;
-      case "portUnsubscribe": {
-        const port = message.value;
-        this.#subscribing.add(async () => this.#unsubscribe(port));
+      case "portUnsubscribe":
+        this.#claims.unsubscribe(message.value);
         return;
-      }
       case "connectionUnsubscribe":
         this.#mirrored.get(message.value)?.abandon();
         return;
@@ -79,9 +80,7 @@ export class MirrorClient implements Mirrorer, Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#isGone = true;
-    this.#subscribing.clear();
-    for (const port of this.#ports) this.#unsubscribe(port);
+    this.#claims[Symbol.dispose]();
     for (const mirrored of this.#mirrored.values()) mirrored.abandon();
   }
 
@@ -118,23 +117,7 @@ export class MirrorClient implements Mirrorer, Disposable {
       this.link.reply({ kind: "close", value: `Failed to parse the given HTTP filter: ${error.message}` });
       return;
     }
-    this.#subscribing.add(async () => {
-      const problem = await this.#traffic.mirror(port, { subscriber: this, filter }, this.#ports.has(port));
-      if (this.#isGone) {
-        if (problem === null) this.#traffic.unmirror(port, this);
-        return;
-      }
-      if (problem === null) this.#ports.add(port);
-      this.#reply({ kind: "subscribeResult", value: problem === null ? { kind: "ok", value: port } : { kind: "err", value: problem } });
-    });
-  }
-
-  #unsubscribe(port: number): void {
-    if (this.#ports.delete(port)) this.#traffic.unmirror(port, this);
-  }
-
-  #reply(message: DaemonTcp): void {
-    this.link.reply({ kind: "tcp", value: message });
+    this.#claims.subscribe(port, () => this.#traffic.mirror(port, { subscriber: this, filter }));
   }
 
   #send(message: DaemonTcp): void {

@@ -3,12 +3,12 @@
 import type { DaemonTcp, HttpFilter, LayerTcpSteal, StealType, U64 } from "@understudy/protocol";
 import type { ReusedBuffer, SessionLink } from "../../link/sessionLink.ts";
 import type { ByteSocket } from "../../socket/byteSocket.ts";
-import { WorkInOrder } from "../../task/orderedAnswers.ts";
 import type { PendingBytes } from "../../task/pendingBytes.ts";
 import type { Arrival } from "../arrival.ts";
 import { type CompiledFilter, compileFilter, compileHeaderFilter } from "../http/filter/compileFilter.ts";
 import { FilterError } from "../http/filter/filterError.ts";
 import { connectionMessage } from "../connectionMessage.ts";
+import { PortClaims } from "../portClaims.ts";
 import type { Stealer } from "../subscriptions.ts";
 import type { IncomingTraffic } from "../incomingTraffic.ts";
 import { StolenConnection } from "./stolenConnection.ts";
@@ -25,21 +25,23 @@ export class StealClient implements Stealer, Disposable {
   readonly link: SessionLink;
   readonly #traffic: IncomingTraffic;
   readonly #pending: PendingBytes;
-  /** Subscribing waits for the kernel; what follows on the same session must not overtake it. */
-  readonly #subscribing: WorkInOrder;
-  readonly #ports = new Set<number>();
+  readonly #claims: PortClaims;
   readonly #connections = new Map<U64, StolenConnection>();
   readonly #requests = new Map<U64, StolenRequest>();
   /** Requests of which the client does not know yet. */
   readonly #unannounced = new Set<StolenRequest>();
   #nextId = 0;
-  #isGone = false;
 
   constructor({ link, traffic, pending }: StealClientOptions) {
     this.link = link;
     this.#traffic = traffic;
     this.#pending = pending;
-    this.#subscribing = new WorkInOrder((error) => traffic.reportBug(error));
+    this.#claims = new PortClaims({
+      link,
+      traffic,
+      answer: (message) => link.reply({ kind: "tcpSteal", value: message }),
+      unsubscribe: (port) => traffic.unsteal(port, this),
+    });
   }
 
   handle(message: LayerTcpSteal, buffer: ReusedBuffer): void {
@@ -47,11 +49,9 @@ export class StealClient implements Stealer, Disposable {
       case "portSubscribe":
         this.#subscribe(message.value);
         return;
-      case "portUnsubscribe": {
-        const port = message.value;
-        this.#subscribing.add(async () => this.#unsubscribe(port));
+      case "portUnsubscribe":
+        this.#claims.unsubscribe(message.value);
         return;
-      }
       case "connectionUnsubscribe":
         this.#connections.get(message.value)?.abandon();
         this.#requests.get(message.value)?.abandon();
@@ -110,10 +110,7 @@ export class StealClient implements Stealer, Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#isGone = true;
-    this.#subscribing.clear();
-    for (const port of this.#ports) this.#traffic.unsteal(port, this);
-    this.#ports.clear();
+    this.#claims[Symbol.dispose]();
     for (const connection of this.#connections.values()) connection.abandon();
     for (const request of [...this.#requests.values(), ...this.#unannounced]) request.abandon();
     this.#unannounced.clear();
@@ -145,22 +142,7 @@ export class StealClient implements Stealer, Disposable {
       this.link.reply({ kind: "close", value: `Failed to parse the given HTTP filter: ${error.message}` });
       return;
     }
-    this.#subscribing.add(async () => {
-      const problem = await this.#traffic.steal(port, { subscriber: this, filter }, this.#ports.has(port));
-      if (this.#isGone) {
-        if (problem === null) this.#traffic.unsteal(port, this);
-        return;
-      }
-      if (problem === null) this.#ports.add(port);
-      this.link.reply({
-        kind: "tcpSteal",
-        value: { kind: "subscribeResult", value: problem === null ? { kind: "ok", value: port } : { kind: "err", value: problem } },
-      });
-    });
-  }
-
-  #unsubscribe(port: number): void {
-    if (this.#ports.delete(port)) this.#traffic.unsteal(port, this);
+    this.#claims.subscribe(port, () => this.#traffic.steal(port, { subscriber: this, filter }));
   }
 
   #send(message: DaemonTcp): void {
