@@ -1,7 +1,7 @@
 // The few responses that the agent makes itself: a request that nobody could answer, and heads that cannot be served.
 // Their texts are what users of the reference know.
 
-import { STATUS_CODES } from "node:http";
+import { reasonPhrase } from "./reasonPhrases.ts";
 
 /** What of the failed request shapes its answer. */
 export interface FailedRequest {
@@ -24,7 +24,7 @@ export function badGateway(agentVersion: string, message: string, request: Faile
 
 /** Answer to a head that is not served: 400 malformed, 414 target too long, 431 head too large. The connection closes. */
 export function refusal(status: 400 | 414 | 431, date: string): Uint8Array {
-  const reason = STATUS_CODES[status] ?? "";
+  const reason = reasonPhrase(status);
   return Buffer.from(`HTTP/1.1 ${status} ${reason}\r\nconnection: close\r\ncontent-length: 0\r\ndate: ${date}\r\n\r\n`, "latin1");
 }
 

@@ -2,7 +2,7 @@
 // could break out of the head (a line end in a value, a colon in a name) makes the response invalid. It writes no
 // bodies; see `responseBody.ts`.
 
-import { STATUS_CODES } from "node:http";
+import { reasonPhrase } from "./reasonPhrases.ts";
 import type { HttpHeaders } from "@understudy/protocol";
 import { FIELD_VALUE, TOKEN, allInClass, byteClasses, latin1 } from "./byteClasses.ts";
 import type { HeaderEdit } from "./rewriteHead.ts";
@@ -73,7 +73,7 @@ export function encodeResponseHead(response: ResponseParts, context: ResponseCon
   // 1xx, 204 and answers to CONNECT have no length at all (RFC 9110 §8.6).
   const keepsLength = !isSwitch && status !== 204 && !isTunnel && framing.kind !== "chunked";
 
-  let text = `HTTP/1.${context.minorVersion} ${status} ${STATUS_CODES[status] ?? ""}\r\n`;
+  let text = `HTTP/1.${context.minorVersion} ${status} ${reasonPhrase(status)}\r\n`;
   const edits = context.edits;
   let met = 0;
   for (const [name, values] of headers) {
