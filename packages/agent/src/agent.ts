@@ -21,6 +21,7 @@ import type { Services } from "./session/services.ts";
 import { Sessions } from "./session/sessions.ts";
 import type { Settings } from "./settings.ts";
 import { type ListeningSocket, takeListeningSocket } from "./socket/acceptHandles.ts";
+import { ReceiveBuffers } from "./socket/receiveBuffer.ts";
 import { watchEventLoopDelay } from "./task/eventLoopDelay.ts";
 import { MemoryBudget } from "./task/memoryBudget.ts";
 import { createTurnEnd } from "./task/turnEnd.ts";
@@ -79,7 +80,8 @@ export async function runAgent({ options, settings, log, sink, stop }: AgentPart
       log: log.child("agent::dns"),
     }),
   );
-  const incoming = target.pid === null ? null : owned.use(createIncoming(settings, log, metrics));
+  const buffers = new ReceiveBuffers();
+  const incoming = target.pid === null ? null : owned.use(createIncoming(settings, log, metrics, buffers));
   const services: Services = {
     log: log.child("agent::session"),
     metrics,
@@ -90,6 +92,7 @@ export async function runAgent({ options, settings, log, sink, stop }: AgentPart
       deafTimeoutMs: settings.deafClientTimeoutMs,
     },
     budget,
+    buffers,
     turnEnd: createTurnEnd(),
     writer: new Writer({ copyMaxBytes: COPY_MAX_BYTES, scratchBytes: SCRATCH_BYTES }),
     environment,
@@ -203,7 +206,7 @@ async function openTargetRoot(target: Target, log: Log): ReturnType<typeof openR
   }
 }
 
-function createIncoming(settings: Settings, log: Log, metrics: Metrics): IncomingTraffic {
+function createIncoming(settings: Settings, log: Log, metrics: Metrics, buffers: ReceiveBuffers): IncomingTraffic {
   const redirectLog = log.child("agent::incoming::redirect");
   return new IncomingTraffic({
     openRedirector: (onConnection, onLost) =>
@@ -218,6 +221,7 @@ function createIncoming(settings: Settings, log: Log, metrics: Metrics): Incomin
       }),
     log: log.child("agent::incoming"),
     metrics,
+    buffers,
     agentVersion: AGENT_VERSION,
     detectionTimeoutMs: settings.httpDetectionTimeoutMs,
     detectionMaxBytes: settings.detectionMaxBytes,

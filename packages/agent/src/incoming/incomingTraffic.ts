@@ -6,6 +6,7 @@ import { remoteKindError } from "../errors/remoteError.ts";
 import type { SessionLink } from "../link/sessionLink.ts";
 import type { Log } from "../log/log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import type { ReceiveBuffers } from "../socket/receiveBuffer.ts";
 import { ByteSocket } from "../socket/byteSocket.ts";
 import { repeat } from "../task/repeat.ts";
 import { PendingBytes } from "../task/pendingBytes.ts";
@@ -32,6 +33,7 @@ export interface IncomingTrafficOptions {
   ) => Promise<Redirector>;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly buffers: ReceiveBuffers;
   /** Named in the agent's own answers to peers. */
   readonly agentVersion: string;
   /** Time to find out what is spoken on a connection, in ms. */
@@ -79,7 +81,7 @@ export class IncomingTraffic implements AsyncDisposable {
 
   constructor(options: IncomingTrafficOptions) {
     this.#options = options;
-    this.targetOptions = { keepAddress: options.keepsAddress };
+    this.targetOptions = { keepAddress: options.keepsAddress, buffers: options.buffers };
     const cache = options.overridesCacheControl ? [headerEdit("cache-control", "no-cache, no-store, must-revalidate")] : [];
     const injected = (value: string): HeaderEdit[] => (options.injectsHeaders ? [headerEdit("mirrord-agent", value)] : []);
     this.passedEdits = [...injected("passed-through"), ...cache];
@@ -286,7 +288,7 @@ export class IncomingTraffic implements AsyncDisposable {
   #accept(connection: RedirectedConnection): void {
     const { metrics, detectionTimeoutMs, detectionMaxBytes } = this.#options;
     const arrival: Arrival = { peer: connection.peer, original: connection.original, agentIp: connection.agentIp };
-    const socket = new ByteSocket((onread) => connection.open({ onread }), { bytes: () => false });
+    const socket = new ByteSocket((onread) => connection.open({ onread }), this.#options.buffers, { bytes: () => false });
     metrics.redirectedConnectionsCount.add(1);
     socket.socket.once("close", () => metrics.redirectedConnectionsCount.add(-1));
     const subscriptions = this.#ports.get(arrival.original.port)?.subscriptions;

@@ -8,11 +8,12 @@ import type { ReusedBuffer, SessionLink } from "../link/sessionLink.ts";
 import type { Log } from "../log/log.ts";
 import type { Gauge } from "../metrics/instruments.ts";
 import { ByteSocket } from "../socket/byteSocket.ts";
-import { RECEIVE_BUFFER_BYTES } from "../socket/receiveBuffer.ts";
+import { RECEIVE_BUFFER_BYTES, type ReceiveBuffers } from "../socket/receiveBuffer.ts";
 
 export interface TcpOutgoingOptions {
   readonly link: SessionLink;
   readonly log: Log;
+  readonly buffers: ReceiveBuffers;
   /** Connections of all sessions. */
   readonly connectionCount: Gauge;
   /** Time for a connection to be made, in ms. Default 5000. */
@@ -118,7 +119,7 @@ export class TcpOutgoing implements Disposable {
       const turn = this.#turn();
       if (turn !== null) await turn;
       if (this.#connections.size + this.#connecting > maxConnections) throw remoteIoError(EMFILE, "too many outgoing connections");
-      const connected = await Connecting.start(remote, connectTimeoutMs, link.signal);
+      const connected = await Connecting.start(remote, connectTimeoutMs, link.signal, this.#options.buffers);
       const connectionId = this.#nextId++;
       answer({ kind: "ok", value: { connectionId, ...connected.addresses() } });
       this.#adopt(connectionId, connected);
@@ -171,11 +172,16 @@ class Connecting {
   }
 
   /** Rejects with the system's error, after the time-out, or when `signal` aborts. */
-  static start({ ip, port }: { ip: string; port: number }, timeoutMs: number, signal: AbortSignal): Promise<Connecting> {
+  static start(
+    { ip, port }: { ip: string; port: number },
+    timeoutMs: number,
+    signal: AbortSignal,
+    buffers: ReceiveBuffers,
+  ): Promise<Connecting> {
     if (port === 0) return Promise.reject(remoteIoError(111, "connect to port 0"));
     return new Promise((resolve, reject) => {
       const options: TcpNetConnectOpts = { host: ip, port, family: isIP(ip), allowHalfOpen: true, noDelay: true };
-      const socket = new ByteSocket((onread) => connectSocket({ ...options, onread }), {
+      const socket = new ByteSocket((onread) => connectSocket({ ...options, onread }), buffers, {
         // The peer may speak before its connection has been announced to the client.
         bytes: () => false,
         closed: (error) => settle(() => reject(error ?? remoteKindError({ kind: "connectionAborted" }, "connect was given up"))),

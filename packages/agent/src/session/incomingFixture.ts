@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { IncomingTraffic, type IncomingTrafficOptions } from "../incoming/incomingTraffic.ts";
 import { type Acceptor, takeListeningSocket } from "../socket/acceptHandles.ts";
+import { ReceiveBuffers } from "../socket/receiveBuffer.ts";
 import { AgentUnderTest, type Client, listening, portOf } from "./sessionFixture.ts";
 
 export class PodUnderTest implements AsyncDisposable {
@@ -54,6 +55,7 @@ export class PodUnderTest implements AsyncDisposable {
           },
           log,
           metrics,
+          buffers: new ReceiveBuffers(),
           agentVersion: "0.0.0",
           detectionTimeoutMs: 200,
           detectionMaxBytes: 16 * 1024,
@@ -128,6 +130,8 @@ export class Peer implements Disposable {
 
   constructor(socket: Socket) {
     this.socket = socket;
+    // What is written in pieces arrives in pieces.
+    socket.setNoDelay(true);
     socket.on("data", (chunk: Buffer) => {
       this.#received = Buffer.concat([this.#received, chunk]);
       this.#onChange?.();

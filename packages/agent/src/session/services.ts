@@ -5,6 +5,7 @@ import type { AddressFamily, LayerTcp, LayerTcpSteal } from "@understudy/protoco
 import type { ReusedBuffer, SessionLink } from "../link/sessionLink.ts";
 import type { Log } from "../log/log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import type { ReceiveBuffers } from "../socket/receiveBuffer.ts";
 import type { MemoryBudget } from "../task/memoryBudget.ts";
 import type { TurnEnd } from "../task/turnEnd.ts";
 
@@ -45,6 +46,7 @@ export interface Services {
   readonly metrics: Metrics;
   readonly limits: SessionLimits;
   readonly budget: MemoryBudget;
+  readonly buffers: ReceiveBuffers;
   readonly turnEnd: TurnEnd;
   /** Shared, since encoding one message never waits. */
   readonly writer: Writer;

@@ -66,18 +66,18 @@ export class Session implements SessionLink {
   constructor(id: number, open: (onread: OnReadOpts) => Socket, services: Services) {
     this.id = id;
     this.#services = services;
-    const { log, metrics, limits, budget, turnEnd, writer } = services;
+    const { log, metrics, limits, budget, buffers, turnEnd, writer } = services;
     this.#decoder = new StreamDecoder(ClientMessage, { relays: clientRelays, maxMessageBytes: limits.maxMessageBytes });
     this.#received = budget.open();
     this.#share = budget.open();
-    this.#socket = new ByteSocket(open, {
+    this.#socket = new ByteSocket(open, buffers, {
       bytes: (view) => this.#receive(view),
       ended: () => this.#end("client ended the connection"),
       closed: (error) => this.#end(error === null ? "connection closed" : `connection lost: ${error.message}`),
     });
     this.#outbox = new Outbox({ socket: this.#socket.socket, writer, share: this.#share, turnEnd, onRelief: () => this.#continue() });
     const onRelief = (): void => this.#continue();
-    const outgoing = { link: this, log: log.child("agent::outgoing"), maxConnections: limits.maxConnections };
+    const outgoing = { link: this, log: log.child("agent::outgoing"), buffers, maxConnections: limits.maxConnections };
     this.#tcp = new TcpOutgoing({
       ...outgoing,
       connectionCount: metrics.tcpOutgoingConnectionCount,

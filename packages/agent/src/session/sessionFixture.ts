@@ -15,6 +15,7 @@ import type { Fields, Log } from "../log/log.ts";
 import type { IncomingTraffic } from "../incoming/incomingTraffic.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import { type Acceptor, takeListeningSocket } from "../socket/acceptHandles.ts";
+import { ReceiveBuffers } from "../socket/receiveBuffer.ts";
 import { MemoryBudget } from "../task/memoryBudget.ts";
 import { createTurnEnd } from "../task/turnEnd.ts";
 import type { Services } from "./services.ts";
@@ -60,6 +61,7 @@ export class AgentUnderTest implements AsyncDisposable {
       metrics: this.metrics,
       limits: { maxMessageBytes, maxPendingBytes: 512 * 1024, maxConnections: 128, deafTimeoutMs },
       budget: new MemoryBudget({ totalBytes, shareMaxBytes: 512 * 1024 }),
+      buffers: new ReceiveBuffers(),
       turnEnd: createTurnEnd(),
       writer: new Writer({ copyMaxBytes: 16 * 1024, scratchBytes: 64 * 1024 }),
       environment: new Map([["NAME", "value"]]),

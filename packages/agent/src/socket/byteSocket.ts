@@ -3,7 +3,7 @@
 
 import type { OnReadOpts, Socket } from "node:net";
 import type { ReusedBuffer } from "../link/sessionLink.ts";
-import { ReceiveBuffer } from "./receiveBuffer.ts";
+import { ReceiveBuffer, type ReceiveBuffers } from "./receiveBuffer.ts";
 
 /** Up to this size a write is copied when it cannot be sent at once; larger ones keep their buffer. */
 const COPY_MAX_BYTES = 4096;
@@ -26,13 +26,14 @@ export interface SocketReader {
 export class ByteSocket implements ReusedBuffer {
   readonly socket: Socket;
   reader: SocketReader;
-  readonly #buffer = new ReceiveBuffer();
+  readonly #buffer: ReceiveBuffer;
   #error: Error | null = null;
   #isBacklogged = false;
   #isClosed = false;
 
   /** `open` makes the socket with the given options, for half-open use. Reading begins at once. */
-  constructor(open: (onread: OnReadOpts) => Socket, reader: SocketReader) {
+  constructor(open: (onread: OnReadOpts) => Socket, buffers: ReceiveBuffers, reader: SocketReader) {
+    this.#buffer = new ReceiveBuffer(buffers);
     this.reader = reader;
     this.socket = open({
       buffer: () => this.#buffer.next(),
@@ -44,6 +45,7 @@ export class ByteSocket implements ReusedBuffer {
     this.socket.on("end", () => this.reader.ended?.());
     this.socket.on("close", () => {
       this.#isClosed = true;
+      this.#buffer.release();
       this.reader.closed?.(this.#error);
     });
   }
