@@ -1,0 +1,48 @@
+// What the demo needs of the machine it runs on. It only looks; nothing is made here.
+
+import { constants } from "node:fs";
+import { access } from "node:fs/promises";
+import { delimiter, join } from "node:path";
+import { agentLauncher } from "./agentProcess.ts";
+import { searchPath } from "./programs.ts";
+
+/** Programs, and the Debian packages that have them. */
+const tools: Readonly<Record<string, string>> = {
+  ip: "iproute2",
+  nft: "nftables",
+  unshare: "util-linux",
+  nsenter: "util-linux",
+  mount: "mount",
+};
+
+/** Sentences for the user about what is missing; empty when the demo can run. */
+export async function missingRequirements(): Promise<readonly string[]> {
+  if (process.platform !== "linux") {
+    return [`the demo is made of Linux namespaces and this is ${process.platform}: run it on Linux, a virtual machine will do`];
+  }
+  const missing: string[] = [];
+  if (process.getuid?.() !== 0) {
+    missing.push("the demo needs root, for namespaces and a network of its own: run it with sudo (it removes all it makes)");
+  }
+  for (const [tool, debianPackage] of Object.entries(tools)) {
+    if (!(await isOnPath(tool))) missing.push(`the demo needs the program ${tool} (Debian package ${debianPackage})`);
+  }
+  if (!(await isExecutable(agentLauncher))) missing.push(`the agent is missing, ${agentLauncher}: run make build`);
+  return missing;
+}
+
+async function isOnPath(tool: string): Promise<boolean> {
+  for (const directory of searchPath.split(delimiter)) {
+    if (await isExecutable(join(directory, tool))) return true;
+  }
+  return false;
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
