@@ -12,6 +12,9 @@ export interface SocketAddr {
   readonly port: number;
 }
 
+const DOT = 0x2e;
+const ZERO = 0x30;
+
 export const ipAddr: Codec<string> = small({ kind: "ipAddr" }, 5, writeIp, readIp);
 
 export const socketAddr: Codec<SocketAddr> = small(
@@ -80,9 +83,24 @@ export function parseIp(text: string): Uint8Array | null {
 }
 
 function parseIpv4(text: string): Uint8Array | null {
-  const parts = text.split(".");
-  const isValid = parts.length === 4 && parts.every((part) => /^(?:0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255);
-  return isValid ? Uint8Array.from(parts, Number) : null;
+  const bytes = new Uint8Array(4);
+  let part = 0;
+  let value = -1;
+  for (let i = 0; i <= text.length; i++) {
+    const code = i === text.length ? DOT : text.charCodeAt(i);
+    if (code === DOT) {
+      if (value < 0 || part === 4) return null;
+      bytes[part++] = value;
+      value = -1;
+      continue;
+    }
+    const digit = code - ZERO;
+    // No leading zeros: some readers take them for octal.
+    if (digit < 0 || digit > 9 || value === 0) return null;
+    value = value < 0 ? digit : value * 10 + digit;
+    if (value > 255) return null;
+  }
+  return part === 4 ? bytes : null;
 }
 
 function parseIpv6(text: string): Uint8Array | null {

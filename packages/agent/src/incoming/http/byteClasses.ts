@@ -42,7 +42,8 @@ export function tokenEquals(bytes: Uint8Array, start: number, end: number, lower
 
 /** Text of a byte range, one character a byte. */
 export function latin1(bytes: Uint8Array, start: number, end: number): string {
-  return asBuffer(bytes).toString("latin1", start, end);
+  // Node's own method, which takes any bytes: no Buffer has to be made of them first.
+  return Buffer.prototype.latin1Slice.call(bytes, start, end);
 }
 
 /** The same memory as a Buffer. */
