@@ -10,7 +10,7 @@ export const LAPTOP = "your laptop";
 export async function answerFromLaptop({ method, uri, body }: IncomingRequest): Promise<StolenResponse> {
   if (method === "POST" && uri === "/cart") {
     const order = (await json(body)) as object;
-    return response(201, { ...order, status: "in the cart", debug: "breakpoints welcome" });
+    return response(201, { ...order, status: "in the cart", debug: true });
   }
   if (method === "GET" && uri === "/products/2") return response(200, { id: 2, name: "coffee", price: "7.20 EUR", sale: true });
   return response(404, { error: "not written yet" });

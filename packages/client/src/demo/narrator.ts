@@ -32,13 +32,12 @@ export class Narrator {
   }
 
   /** A request, who answered it, and how. */
-  visit({ method = "GET", path, headers = {} }: Visit, { status, answeredBy, body }: Answer, style: Style): void {
-    const carried = Object.entries(headers).map(([name, value]) => `  ${name}: ${value}`);
+  visit({ method = "GET", path, headers = {}, note }: Visit, { status, answeredBy, body }: Answer, style: Style): void {
+    const carried = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+    const what = [`${method} ${path}`, ...carried, ...(note === undefined ? [] : [note])].join("  ");
     const shown = body.length > BODY_MAX_LENGTH ? `${body.slice(0, BODY_MAX_LENGTH - 1)}…` : body;
     const who = this.#output.style(style, printable(answeredBy).padEnd(LABEL_WIDTH));
-    this.text(
-      `${`${method} ${path}${carried.join("")}`.padEnd(VISIT_WIDTH)}${status}  ${who}${this.#output.style("dim", printable(shown))}`,
-    );
+    this.text(`${what.padEnd(VISIT_WIDTH)}${status}  ${who}${this.#output.style("dim", printable(shown))}`);
   }
 
   /** Part of a step or of the summary. */

@@ -11,6 +11,9 @@ import { PAYMENTS_PORT, SHOP_PORT, type ShopConfig } from "./shopSettings.ts";
 const TARGET_GROUP = 1000;
 const AGENT_GROUP = 3000;
 
+/** The environment of every program in the pod. */
+const common = { PATH: searchPath, HOSTNAME: `shop-${process.pid}` };
+
 /** What the target reads at `/etc/shop/config.json`. */
 const config: ShopConfig = { name: "Corner Shop", maxQuantity: 12 };
 
@@ -38,16 +41,13 @@ export class Pod implements AsyncDisposable {
   readonly addresses: PodAddresses;
   /** Whether the cable has IPv6 addresses, too. */
   readonly hasIpv6: boolean;
-  /** The environment of the target; the cluster gives it to an ephemeral container as well. */
-  readonly environment: Readonly<Record<string, string>>;
   readonly #first: Program;
   readonly #cable: string;
   readonly #programs: Program[] = [];
 
-  private constructor(first: Program, parts: Pick<Pod, "addresses" | "hasIpv6" | "environment">, cable: string) {
+  private constructor(first: Program, parts: Pick<Pod, "addresses" | "hasIpv6">, cable: string) {
     this.addresses = parts.addresses;
     this.hasIpv6 = parts.hasIpv6;
-    this.environment = parts.environment;
     this.#first = first;
     this.#cable = cable;
   }
@@ -57,8 +57,7 @@ export class Pod implements AsyncDisposable {
     const addresses = await freeAddresses();
     signal.throwIfAborted();
     const environment = {
-      PATH: searchPath,
-      HOSTNAME: `shop-${process.pid}`,
+      ...common,
       SHOP_CURRENCY: "EUR",
       DATABASE_URL: `postgres://shop@${addresses.inside}:5432/orders`,
     };
@@ -71,7 +70,7 @@ export class Pod implements AsyncDisposable {
       const listening = first.line("shop listening", signal);
       first.send("start");
       await listening;
-      return new Pod(first, { addresses, hasIpv6, environment }, cable);
+      return new Pod(first, { addresses, hasIpv6 }, cable);
     } catch (error) {
       await remove(first, cable);
       throw error;
@@ -82,7 +81,7 @@ export class Pod implements AsyncDisposable {
   async start(name: string, command: readonly string[], environment: Readonly<Record<string, string>>): Promise<Program> {
     const namespaces = [`--net=${this.#namespace("net")}`, `--pid=${this.#namespace("pid_for_children")}`];
     const program = await Program.start(name, ["nsenter", ...namespaces, "--", "unshare", "--mount-proc", "--", ...command], {
-      env: { ...this.environment, ...environment },
+      env: { ...common, ...environment },
       group: AGENT_GROUP,
     });
     this.#programs.push(program);

@@ -11,6 +11,8 @@ export interface Visit {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** What the user should know of the way it goes. */
+  readonly note?: string;
 }
 
 export interface Answer {
@@ -30,8 +32,12 @@ export async function visit(
   { method = "GET", path, headers = {}, body }: Visit,
   signal: AbortSignal,
 ): Promise<Answer> {
-  const where = "connection" in destination ? { createConnection: () => destination.connection, host: "pod" } : destination;
-  const request = httpRequest({ ...where, method, path, headers: { ...headers, connection: "close" }, agent: false, signal });
+  const common = { method, path, headers: { ...headers, connection: "close" }, signal };
+  // `createConnection` is used only where no agent is asked for.
+  const request =
+    "connection" in destination
+      ? httpRequest({ ...common, host: "payments", createConnection: () => destination.connection })
+      : httpRequest({ ...common, ...destination, agent: false });
   const responded = once(request, "response") as Promise<[IncomingMessage]>;
   request.end(body);
   const [response] = await responded;
