@@ -40,10 +40,12 @@ export function tokenEquals(bytes: Uint8Array, start: number, end: number, lower
   return true;
 }
 
+/** Node's own method, which its types leave out. It takes any bytes: no Buffer has to be made of them first. */
+const { latin1Slice } = Buffer.prototype as unknown as { latin1Slice(this: Uint8Array, start: number, end: number): string };
+
 /** Text of a byte range, one character a byte. */
 export function latin1(bytes: Uint8Array, start: number, end: number): string {
-  // Node's own method, which takes any bytes: no Buffer has to be made of them first.
-  return Buffer.prototype.latin1Slice.call(bytes, start, end);
+  return latin1Slice.call(bytes, start, end);
 }
 
 /** The same memory as a Buffer. */
