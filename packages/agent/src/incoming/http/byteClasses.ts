@@ -41,7 +41,7 @@ export function tokenEquals(bytes: Uint8Array, start: number, end: number, lower
 }
 
 /** Node's own method, which its types leave out. It takes any bytes: no Buffer has to be made of them first. */
-const { latin1Slice } = Buffer.prototype as unknown as { latin1Slice(this: Uint8Array, start: number, end: number): string };
+const { latin1Slice } = Buffer.prototype as unknown as { readonly latin1Slice: (this: Uint8Array, start: number, end: number) => string };
 
 /** Text of a byte range, one character a byte. */
 export function latin1(bytes: Uint8Array, start: number, end: number): string {
