@@ -34,6 +34,7 @@ export async function demo({ keep }: DemoCommandOptions, output: Output): Promis
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
   try {
     await tour(new Narrator(output), { keep, signal: stopped.signal });
+    if (keep) output.note("everything the demo made is gone");
     return 0;
   } catch (error) {
     return failed(stopped.signal.aborted ? stopped.signal.reason : error, endedBy, output);

@@ -23,9 +23,9 @@ const config: ShopConfig = { name: "Corner Shop", maxQuantity: 12 };
  */
 const prepare = `
 set -e
-exec 3</etc/ld.so.cache || true
+if [ -r /etc/ld.so.cache ]; then exec 3</etc/ld.so.cache; else exec 3</dev/null; fi
 mount -t tmpfs -o mode=755 shop-etc /etc
-cat <&3 >/etc/ld.so.cache 2>/dev/null || true
+cat <&3 >/etc/ld.so.cache
 exec 3<&-
 mkdir /etc/shop
 printf '%s\\n' "$1" >/etc/hosts

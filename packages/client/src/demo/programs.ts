@@ -31,6 +31,19 @@ export async function run(command: string, ...args: readonly string[]): Promise<
   return stdout;
 }
 
+/** Waits for a result, or rejects with the reason of `signal`. */
+export async function unlessAborted<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal.reason as Error);
+  if (signal.aborted) onAbort();
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([result, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
 export interface StartOptions {
   /** All of its environment; programs are looked for on its PATH. */
   readonly env: Readonly<Record<string, string>>;
@@ -74,18 +87,14 @@ export class Program {
    * @throws Error when the program ends instead, with its last lines; the reason of `signal`.
    */
   async line(part: string, signal: AbortSignal): Promise<string> {
-    signal.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<string>();
-    const onAbort = (): void => reject(signal.reason as Error);
-    signal.addEventListener("abort", onAbort, { once: true });
     this.#onLine = (line) => {
       if (line.includes(part)) resolve(line);
     };
     void this.ended.then((how) => reject(new Error([`${this.#name} ended with ${how}`, ...this.#lines].join("\n  "))));
     try {
-      return await promise;
+      return await unlessAborted(promise, signal);
     } finally {
-      signal.removeEventListener("abort", onAbort);
       this.#onLine = null;
     }
   }

@@ -15,24 +15,31 @@ const tools: Readonly<Record<string, string>> = {
   mount: "mount",
 };
 
+export interface Machine {
+  readonly platform: NodeJS.Platform;
+  readonly isRoot: boolean;
+  /** Directories of programs, as in `PATH`. */
+  readonly path: string;
+}
+
+const thisMachine: Machine = { platform: process.platform, isRoot: process.getuid?.() === 0, path: searchPath };
+
 /** Sentences for the user about what is missing; empty when the demo can run. */
-export async function missingRequirements(): Promise<readonly string[]> {
-  if (process.platform !== "linux") {
-    return [`the demo is made of Linux namespaces and this is ${process.platform}: run it on Linux, a virtual machine will do`];
+export async function missingRequirements({ platform, isRoot, path }: Machine = thisMachine): Promise<readonly string[]> {
+  if (platform !== "linux") {
+    return [`the demo is made of Linux namespaces and this is ${platform}: run it on Linux, a virtual machine will do`];
   }
   const missing: string[] = [];
-  if (process.getuid?.() !== 0) {
-    missing.push("the demo needs root, for namespaces and a network of its own: run it with sudo (it removes all it makes)");
-  }
+  if (!isRoot) missing.push("the demo needs root, for namespaces and a network of its own: run it with sudo (it removes all it makes)");
   for (const [tool, debianPackage] of Object.entries(tools)) {
-    if (!(await isOnPath(tool))) missing.push(`the demo needs the program ${tool} (Debian package ${debianPackage})`);
+    if (!(await isOnPath(tool, path))) missing.push(`the demo needs the program ${tool} (Debian package ${debianPackage})`);
   }
   if (!(await isExecutable(agentLauncher))) missing.push(`the agent is missing, ${agentLauncher}: run make build`);
   return missing;
 }
 
-async function isOnPath(tool: string): Promise<boolean> {
-  for (const directory of searchPath.split(delimiter)) {
+async function isOnPath(tool: string, path: string): Promise<boolean> {
+  for (const directory of path.split(delimiter)) {
     if (await isExecutable(join(directory, tool))) return true;
   }
   return false;

@@ -1,7 +1,6 @@
 // The story of the demo, step by step. Each step does what it tells, checks the outcome and prints what came back; an outcome that is not
 // what the step promises is an error, so a demo that ends well has shown all of it.
 
-import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { Readable } from "node:stream";
 import { connectAgent, type Session, type Subscription } from "../index.ts";
@@ -10,7 +9,7 @@ import { AGENT_PORT, agentCommandLine, startAgent } from "./agentProcess.ts";
 import { answerFromLaptop, LAPTOP } from "./laptop.ts";
 import type { Narrator } from "./narrator.ts";
 import { Pod } from "./pod.ts";
-import type { Program } from "./programs.ts";
+import { type Program, unlessAborted } from "./programs.ts";
 import { CONFIG_PATH, PAYMENTS_PORT, SHOP_PORT } from "./shopSettings.ts";
 import { type Answer, visit, type Visit } from "./visit.ts";
 
@@ -42,8 +41,9 @@ export async function tour(narrator: Narrator, { keep, signal }: TourOptions): P
   }
   await giveBack(pod, before, narrator, signal);
   if (keep) return await stay(pod, session, narrator, signal);
-  await leave(pod, agent, session, narrator);
+  await leave(pod, agent, session, narrator, signal);
   await pod[Symbol.asyncDispose]();
+  signal.throwIfAborted();
   summarize(narrator, performance.now() - startedAt);
 }
 
@@ -131,10 +131,10 @@ async function giveBack(pod: Pod, before: Answer, narrator: Narrator, signal: Ab
   expectSame(await see(narrator, pod, { ...coffee, headers: mine }, SHOP, signal), before);
 }
 
-async function leave(pod: Pod, agent: Program, session: Session, narrator: Narrator): Promise<void> {
+async function leave(pod: Pod, agent: Program, session: Session, narrator: Narrator, signal: AbortSignal): Promise<void> {
   narrator.step("You leave. The agent ends with its last client, and no trace of it stays");
   await session[Symbol.asyncDispose]();
-  narrator.fact("agent", `ended with ${await agent.ended}`);
+  narrator.fact("agent", `ended with ${await unlessAborted(agent.ended, signal)}`);
   const tables = await pod.filterTables();
   narrator.fact("rules", `nft list tables: ${tables.join(", ") || "none"}`);
   expect(tables.length === 0, `no rule to stay, not ${tables.join(", ")}`);
@@ -146,9 +146,9 @@ async function stay({ addresses: { pod } }: Pod, session: Session, narrator: Nar
   narrator.text(`curl http://${pod}/products`);
   narrator.text(`bin/understudy steal ${SHOP_PORT} --to localhost:3000 --agent ${pod}:${AGENT_PORT} --header '^x-demo: me$'`);
   narrator.text(`curl -H 'x-demo: me' http://${pod}/products        # answered by your server on port 3000`);
-  const stopped = signal.aborted ? undefined : once(signal, "abort");
-  const lost = await Promise.race([session.closed, stopped?.then(() => null)]);
-  if (lost !== null && lost !== undefined && !signal.aborted) throw lost;
+  // The session ends with the signal, or breaks.
+  const lost = await session.closed;
+  if (!signal.aborted) throw lost;
 }
 
 function summarize(narrator: Narrator, durationMs: number): void {
