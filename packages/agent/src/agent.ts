@@ -10,6 +10,7 @@ import { parseEnviron } from "./env/environ.ts";
 import { selectEnvironment } from "./env/select.ts";
 import { createFiles } from "./files/files.ts";
 import { readTargetFile } from "./files/readTargetFile.ts";
+import { TargetPaths } from "./files/targetPaths.ts";
 import { IncomingTraffic } from "./incoming/incomingTraffic.ts";
 import { createRedirector } from "./incoming/redirect/redirector.ts";
 import type { DescriptorSink } from "./log/lineSink.ts";
@@ -31,6 +32,12 @@ import { AGENT_VERSION } from "./version.ts";
 const COPY_MAX_BYTES = 16 * 1024;
 const SCRATCH_BYTES = 64 * 1024;
 const CLIENT_BACKLOG = 1024;
+/** As clients expect it of every agent. */
+const CONNECT_TIMEOUT_MS = 5000;
+const STUCK_PEER_TIMEOUT_MS = 30_000;
+/** Time for redirected connections to end when the agent stops, in ms, before and after its clients were told. Together with the clients' own time well below what `main.ts` allows. */
+const DRAIN_MS = 1500;
+const LAST_DRAIN_MS = 500;
 
 /** A failure to start that the admin can act on; it has been logged. */
 export class StartError extends Error {
@@ -80,6 +87,7 @@ export async function runAgent({ options, settings, log, sink, stop }: AgentPart
       log: log.child("agent::dns"),
     }),
   );
+  const paths = new TargetPaths(root.fd);
   const buffers = new ReceiveBuffers();
   const incoming = target.pid === null ? null : owned.use(createIncoming(settings, log, metrics, buffers));
   const services: Services = {
@@ -90,6 +98,8 @@ export async function runAgent({ options, settings, log, sink, stop }: AgentPart
       maxPendingBytes: settings.sessionBufferBytes,
       maxConnections: settings.maxConnections,
       deafTimeoutMs: settings.deafClientTimeoutMs,
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      stuckPeerTimeoutMs: STUCK_PEER_TIMEOUT_MS,
     },
     budget,
     buffers,
@@ -106,6 +116,7 @@ export async function runAgent({ options, settings, log, sink, stop }: AgentPart
         fullTimes: settings.fullFileTimes,
         signal,
       }),
+    locate: (path) => paths.locate("root", path),
     resolver,
     joinIncoming: incoming === null ? null : (link, onRelief) => incoming.join(link, onRelief),
   };
@@ -140,9 +151,11 @@ async function serve({ sessions, incoming, listening, options, settings, log, st
   const reason = stop.aborted ? String(stop.reason) : "no client is left";
   log.event("STOPPING", { reason });
   listening[Symbol.dispose]();
-  // Rules go first: from here on nothing new is redirected, and what was is finished or reset.
-  await incoming?.[Symbol.asyncDispose]();
+  // From here on nothing new is redirected, and what was is finished: first what needs no more than time, then what loses its client.
+  await incoming?.drain(DRAIN_MS);
   await sessions.close(`the agent is stopping: ${reason}`);
+  await incoming?.drain(LAST_DRAIN_MS);
+  await incoming?.[Symbol.asyncDispose]();
   return 0;
 }
 

@@ -15,3 +15,4 @@ export type { Path } from "./cString.ts";
 export * from "./filePosition.ts";
 export { pipeHasWriter } from "./pipeWriter.ts";
 export * from "./statx.ts";
+export * from "./unixSocket.ts";

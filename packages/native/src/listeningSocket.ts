@@ -55,10 +55,15 @@ export function closeSocket(fd: number): void {
 
 /** Closes a connected TCP socket so that the peer sees a reset. The descriptor is closed even if that cannot be arranged. */
 export function closeWithReset(fd: number): void {
+  resetOnClose(fd);
+  closeSync(fd);
+}
+
+/** Whoever closes the connected TCP socket resets the connection by it, and what was not sent yet is dropped. */
+export function resetOnClose(fd: number): void {
   const linger = Buffer.alloc(8);
   linger.writeInt32LE(1, 0);
   setsockopt.attempt(fd, SOL_SOCKET, SO_LINGER, linger, linger.length);
-  closeSync(fd);
 }
 
 /** Watches a descriptor. Keeps the process alive while it watches. */

@@ -9,6 +9,13 @@ export function canonicalIp(text: string): string | null {
   return bytes === null ? null : formatIp(bytes);
 }
 
+/** An IPv4 address in IPv6 (`::ffff:192.0.2.1`) as the IPv4 address; any other as it is. `ip` is an IP literal. */
+export function unmappedIp(ip: string): string {
+  const bytes = parseIp(ip);
+  const isMapped = bytes?.length === 16 && bytes.subarray(0, 12).every((byte, i) => byte === (i < 10 ? 0 : 0xff));
+  return isMapped ? formatIp(bytes.subarray(12)) : ip;
+}
+
 /** The name that a PTR query asks for, without trailing dot. `ip` is an IP literal. */
 export function reverseName(ip: string): string {
   const bytes = parseIp(ip) ?? new Uint8Array(4);

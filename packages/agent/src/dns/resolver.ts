@@ -10,7 +10,7 @@ import { FairQueue, type FairQueueLimits } from "./fairQueue.ts";
 import type { Question } from "./message.ts";
 import { Deadline } from "./deadline.ts";
 import { emptyHostsFile, type HostsEntry, type HostsFile, parseHostsFile } from "./hostsFile.ts";
-import { canonicalIp, reverseName } from "./ipText.ts";
+import { canonicalIp, reverseName, unmappedIp } from "./ipText.ts";
 import { lookupFileError, lookupIoError, noRecordsFound, responseCode, systemCode } from "./lookupError.ts";
 import { candidateNames, isLocalhostName, parseHostName } from "./names.ts";
 import { deadlinePassed, Querier } from "./querier.ts";
@@ -140,7 +140,7 @@ class TargetResolver implements Resolver {
 
   async #lookup(node: string, family: LookupFamily, signal: AbortSignal): Promise<LookupRecord[]> {
     signal.throwIfAborted();
-    if (node === "") throw noRecordsFound(responseCode.nameError);
+    if (node === "" || node === ".") throw noRecordsFound(responseCode.nameError);
     const literal = canonicalIp(node);
     // An IPv6 literal has no name in its answer; clients of the reference know it so.
     if (literal !== null) return [{ name: isIPv4(literal) ? literal : "", ip: literal }];
@@ -202,12 +202,11 @@ class TargetResolver implements Resolver {
     const question: Question = { name: name.toLowerCase(), type };
     const answer = await this.#querier.query(question, conf, owner, signal);
     if (answer.kind === "none") throw noRecordsFound(answer.code);
-    // The answer may have been given to somebody who spelled the name otherwise.
-    const records = answer.owner.toLowerCase() === question.name ? name : answer.owner;
-    return answer.data.map((ip) => ({ name: `${records}.`, ip }));
+    return answer.data.map((ip) => ({ name: recordName(answer.owner), ip }));
   }
 
-  async reverse(ip: string, signal: AbortSignal): Promise<string> {
+  async reverse(address: string, signal: AbortSignal): Promise<string> {
+    const ip = unmappedIp(address);
     this.#options.requestCount.add(1);
     try {
       using deadline = this.#deadline(signal);
@@ -262,11 +261,16 @@ class TargetResolver implements Resolver {
 function hostsRecords({ addressesByName }: HostsFile, name: string, family: LookupFamily): LookupRecord[] {
   const entry = addressesByName.get(name.toLowerCase());
   if (entry === undefined) return [];
-  return addressesOf(entry, family).map((ip) => ({ name: `${name}.`, ip }));
+  return addressesOf(entry, family).map((ip) => ({ name: recordName(name), ip }));
+}
+
+/** Names of answers end with a dot and are in lower case: clients of the reference know them so, however the name was spelled. */
+function recordName(name: string): string {
+  return `${name.toLowerCase()}.`;
 }
 
 function loopbackRecords(name: string, family: LookupFamily): LookupRecord[] {
-  return addressesOf({ ipv4: ["127.0.0.1"], ipv6: ["::1"] }, family).map((ip) => ({ name: `${name}.`, ip }));
+  return addressesOf({ ipv4: ["127.0.0.1"], ipv6: ["::1"] }, family).map((ip) => ({ name: recordName(name), ip }));
 }
 
 function addressesOf({ ipv4, ipv6 }: HostsEntry, family: LookupFamily): readonly string[] {

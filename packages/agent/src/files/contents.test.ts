@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import { test } from "node:test";
 import type { OpenOptionsInternal, SeekFromInternal, U64 } from "@understudy/protocol";
+import { seek } from "./contents.ts";
 import { noOptions, readOnly, TemporaryTarget } from "./temporaryTargetFixture.ts";
 
 const { O_RDONLY, O_WRONLY, O_RDWR, O_APPEND, O_TRUNC, O_CREAT, O_EXCL } = fs.constants;
@@ -108,6 +109,15 @@ test("the position moves with reads, writes and seeks, and not with limited ones
   assert.equal(await seek({ kind: "end", value: 5 }), 15);
   await session.write(fd, "x");
   assert.equal(fs.readFileSync(target.at("file"), "utf8"), "ab23456789\0\0\0\0\0x");
+});
+
+test("seeking tells where a device is, not where it was asked to go", async () => {
+  const fd = fs.openSync("/dev/null", O_RDONLY);
+  try {
+    assert.equal(await seek({ fd, type: "other", fileSystem: "disk", isReadOnly: true }, { kind: "start", value: 5 }), 0);
+  } finally {
+    fs.closeSync(fd);
+  }
 });
 
 test("seeking to a negative or impossible position is EINVAL and moves nothing", async () => {

@@ -61,8 +61,8 @@ export async function seek(file: OpenedFile, from: SeekFromInternal): Promise<U6
   const whence = { start: SEEK_SET, current: SEEK_CUR, end: SEEK_END }[from.kind];
   const isInstant = file.type === "regular" && file.fileSystem !== "remote";
   const position = isInstant ? seekInstantly(file.fd, offset, whence) : await lseek(file.fd, offset, whence);
-  // Exact above 2^53 as well.
-  return from.kind === "start" ? offset : position;
+  // Exact above 2^53 as well. Otherwise the kernel's answer counts: some devices stay at 0.
+  return from.kind === "start" && !Number.isSafeInteger(position) ? offset : position;
 }
 
 /** ftruncate(2). */

@@ -296,6 +296,8 @@ class SessionFiles implements Files {
     if (start === "root" && path !== "" && !path.startsWith("/")) {
       throw remoteKindError({ kind: "invalidInput" }, "status of a relative path");
     }
+    // The wire has no AT_EMPTY_PATH: who sends this asks for the directory itself.
+    if (start !== "root" && path === "") return await this.#fileSystems.status(start);
     return await this.#located(start, path, followSymlink ? "follow" : "name", (found) => this.#fileSystems.status(found));
   }
 

@@ -1,6 +1,7 @@
 // All traffic that arrives for the target, of all sessions: which ports are redirected, and what becomes of each connection and request. Nothing here ever waits for a
 // client: who has no room is passed over or pauses its own connections.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ResponseError } from "@understudy/protocol";
 import { remoteKindError } from "../errors/remoteError.ts";
 import type { SessionLink } from "../link/sessionLink.ts";
@@ -60,6 +61,9 @@ export interface Judgement {
 /** Rest before lost rules are tried again, in ms; it grows with each failure. */
 const RESTORE_REST_MS = 2000;
 
+/** Time for connections that were redirected at the last moment to arrive, in ms. */
+const SETTLE_MS = 50;
+
 const NOBODY: Judgement = { stealer: null, mirrorers: [] };
 
 interface Port {
@@ -78,6 +82,11 @@ export class IncomingTraffic implements AsyncDisposable {
   readonly targetOptions: TargetOptions;
   readonly #closing = new AbortController();
   #redirector: Promise<Redirector> | null = null;
+  /** Connections of peers that were redirected and are still there; what speaks HTTP is among them. */
+  readonly #accepted = new Set<ByteSocket>();
+  readonly #http = new Set<HttpConnection>();
+  #isDraining = false;
+  #onEmpty: (() => void) | null = null;
 
   constructor(options: IncomingTrafficOptions) {
     this.#options = options;
@@ -102,6 +111,7 @@ export class IncomingTraffic implements AsyncDisposable {
    * redirected, to be given back by `release`; else to what the client is told.
    */
   async redirect(port: number, link: SessionLink): Promise<ResponseError | null> {
+    if (this.#isDraining) return redirectProblem(link, port, new Error("the agent is stopping"));
     const entry = this.#port(port);
     entry.users += 1;
     if (entry.linger !== null) clearTimeout(entry.linger);
@@ -195,8 +205,29 @@ export class IncomingTraffic implements AsyncDisposable {
     this.#options.log.event("AGENT_BUG", { error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
   }
 
-  /** Takes the rules away first, then lets go of everything. */
+  /**
+   * Redirects nothing new, and gives what was redirected before `maxMs` to come to its end. The kernel translates addresses of these
+   * connections until disposal: after it their peers would hear nothing more, not even a reset.
+   */
+  async drain(maxMs: number): Promise<void> {
+    this.#isDraining = true;
+    const redirector = await this.#redirector?.catch(() => null);
+    if (redirector == null) return;
+    // What cannot be removed now goes with all the rest.
+    await Promise.allSettled(Array.from(this.#ports.keys(), (port) => redirector.remove(port)));
+    // Handshakes under way are still redirected, and what the kernel has completed waits to be accepted.
+    await sleep(SETTLE_MS);
+    for (const connection of this.#http) connection.finish();
+    if (this.#accepted.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+      setTimeout(resolve, maxMs);
+    });
+  }
+
+  /** Resets what is left of redirected connections, takes the rules away, and lets go of everything. */
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#accepted) socket.reset();
     this.#closing.abort();
     for (const port of this.#ports.values()) if (port.linger !== null) clearTimeout(port.linger);
     const redirector = await this.#redirector?.catch(() => null);
@@ -290,7 +321,12 @@ export class IncomingTraffic implements AsyncDisposable {
     const arrival: Arrival = { peer: connection.peer, original: connection.original, agentIp: connection.agentIp };
     const socket = new ByteSocket((onread) => connection.open({ onread }), this.#options.buffers, { bytes: () => false });
     metrics.redirectedConnectionsCount.add(1);
-    socket.socket.once("close", () => metrics.redirectedConnectionsCount.add(-1));
+    this.#accepted.add(socket);
+    socket.socket.once("close", () => {
+      metrics.redirectedConnectionsCount.add(-1);
+      this.#accepted.delete(socket);
+      if (this.#accepted.size === 0) this.#onEmpty?.();
+    });
     const subscriptions = this.#ports.get(arrival.original.port)?.subscriptions;
     if (subscriptions === undefined || subscriptions.isEmpty) {
       this.#passThrough(arrival, socket, new Uint8Array(0), false, []);
@@ -307,6 +343,9 @@ export class IncomingTraffic implements AsyncDisposable {
   #take(arrival: Arrival, socket: ByteSocket, spoken: Spoken, first: Uint8Array, hasEnded: boolean): boolean {
     if (spoken === "http1") {
       const connection = new HttpConnection(arrival, socket, this);
+      this.#http.add(connection);
+      socket.socket.once("close", () => this.#http.delete(connection));
+      if (this.#isDraining) connection.finishAfterOne();
       const mayGoOn = connection.peerBytes(first);
       if (hasEnded) connection.peerEnded();
       return mayGoOn;
@@ -411,25 +450,20 @@ function copyFirst(mirror: MirroredConnection, first: Uint8Array, hasEnded: bool
   if (hasEnded) mirror.ended();
 }
 
-/** Lets mirrors see what a socket's reader gets. */
+/** Lets mirrors see what a socket receives, whoever reads it. */
 function listenIn(socket: ByteSocket, mirrors: readonly MirroredConnection[]): void {
-  const { reader } = socket;
-  socket.reader = {
-    ...reader,
-    bytes: (view) => {
+  socket.observer = {
+    bytes(view) {
       for (const mirror of mirrors) mirror.data(view);
-      return reader.bytes(view);
     },
-    ended: () => {
+    ended() {
       for (const mirror of mirrors) mirror.ended();
-      reader.ended?.();
     },
-    closed: (error) => {
+    closed(error) {
       for (const mirror of mirrors) {
         if (error === null) mirror.close();
         else mirror.failed(error.message);
       }
-      reader.closed?.(error);
     },
   };
 }

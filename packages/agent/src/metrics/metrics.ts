@@ -19,6 +19,10 @@ export type RefusalReason = (typeof refusalReasons)[number];
 export const httpOutcomes = ["passed", "stolen"] as const;
 export type HttpOutcome = (typeof httpOutcomes)[number];
 
+/** Why a datagram of an outgoing connection was dropped: the wire cannot express it, the client or the peer's socket has no room. */
+export const datagramDrops = ["empty", "client_full", "socket_full"] as const;
+export type DatagramDrop = (typeof datagramDrops)[number];
+
 /** The agent's metrics. */
 export class Metrics {
   /** Connected clients. */
@@ -59,6 +63,8 @@ export class Metrics {
   readonly mirrorDroppedMessages = new Counter();
   readonly httpRequests = new CounterFamily<HttpOutcome>(httpOutcomes);
   readonly seqpacketConnections = new Gauge();
+  /** Datagrams and packets of outgoing connections that were dropped. */
+  readonly droppedDatagrams = new CounterFamily<DatagramDrop>(datagramDrops);
   /** Bytes of the memory budget that sessions hold. */
   readonly bufferedBytes = new Gauge();
   readonly bufferedBytesLimit = new Gauge();
@@ -147,6 +153,7 @@ export class Metrics {
       one("understudy_mirror_dropped_messages_total", "Mirror messages that were dropped.", this.mirrorDroppedMessages),
       many("understudy_http_requests_total", "HTTP requests at redirected ports.", "outcome", this.httpRequests),
       one("understudy_seqpacket_connections", "Open seqpacket unix connections.", this.seqpacketConnections),
+      many("understudy_dropped_datagrams_total", "Datagrams of outgoing connections that were dropped.", "reason", this.droppedDatagrams),
       one("understudy_buffered_bytes", "Bytes of the shared memory budget in use.", this.bufferedBytes),
       one("understudy_buffered_bytes_limit", "Size of the shared memory budget in bytes.", this.bufferedBytesLimit),
       one("understudy_stuck_pool_calls", "Thread pool calls that do not return.", this.stuckPoolCalls),

@@ -1,5 +1,5 @@
-// TCP connections that the agent makes for a client, from the target's network. Bytes go through unchanged and in order, both directions
-// on their own; a slow end only pauses what feeds it.
+// TCP and unix stream connections that the agent makes for a client, from the target's network and file system. Bytes go through unchanged
+// and in order, both directions on their own; a slow end only pauses what feeds it.
 
 import { connect as connectSocket, isIP, isIPv6, type TcpNetConnectOpts } from "node:net";
 import type { DaemonTcpOutgoing, LayerTcpOutgoing, Result, ResponseError, DaemonConnect, SocketAddress, U64 } from "@understudy/protocol";
@@ -9,6 +9,9 @@ import type { Log } from "../log/log.ts";
 import type { Gauge } from "../metrics/instruments.ts";
 import { ByteSocket } from "../socket/byteSocket.ts";
 import { RECEIVE_BUFFER_BYTES, type ReceiveBuffers } from "../socket/receiveBuffer.ts";
+import { StuckWatch } from "./stuckWatch.ts";
+import { connectUnixStream, type ConnectedStream } from "./unixStream.ts";
+import type { WaitingBytes } from "./waitingBytes.ts";
 
 export interface TcpOutgoingOptions {
   readonly link: SessionLink;
@@ -22,8 +25,10 @@ export interface TcpOutgoingOptions {
   readonly stuckTimeoutMs?: number;
   /** Most connections of the session, those being made included. */
   readonly maxConnections: number;
-  /** Most bytes that wait for all peers together before `isOverfull` says so. */
-  readonly maxPendingBytes: number;
+  /** Counts what waits for the session's peers. */
+  readonly waiting: WaitingBytes;
+  /** Finds a path of the target; resolves to an O_PATH descriptor, which is the caller's to close. */
+  readonly locate: (path: string) => Promise<number>;
   /** Called when `isOverfull` may have become false. */
   readonly onRelief: () => void;
 }
@@ -38,12 +43,13 @@ const KIND_TEXT = "mirrord_agent::outgoing::tcp_unix::TcpOrUnixConnection";
 export class TcpOutgoing implements Disposable {
   readonly #options: Required<TcpOutgoingOptions>;
   readonly #connections = new Map<U64, Connection>();
+  /** Those above and those that the client closed while something waits for the peer. */
+  readonly #open = new Set<Connection>();
   /** Connects without an id of their own: one at a time, in order. */
   readonly #ordered: SocketAddress[] = [];
   #isOrderedBusy = false;
   #nextId = 0;
   #connecting = 0;
-  #pendingBytes = 0;
   readonly #due: (() => void)[] = [];
   #begunThisTurn = 0;
 
@@ -51,9 +57,9 @@ export class TcpOutgoing implements Disposable {
     this.#options = { connectTimeoutMs: 5000, stuckTimeoutMs: 30_000, ...options };
   }
 
-  /** True while more waits for peers than the session may have waiting. */
+  /** True while more connects wait for their turn than the session may have connections. */
   get isOverfull(): boolean {
-    return this.#pendingBytes >= this.#options.maxPendingBytes || this.#ordered.length > this.#options.maxConnections;
+    return this.#ordered.length > this.#options.maxConnections;
   }
 
   /** `buffer` owns the bytes of a write. */
@@ -77,7 +83,7 @@ export class TcpOutgoing implements Disposable {
 
   [Symbol.dispose](): void {
     this.#ordered.length = 0;
-    for (const connection of this.#connections.values()) connection.abandon();
+    for (const connection of this.#open) connection.abandon();
   }
 
   /** Resolves when one more connect may begin. */
@@ -112,14 +118,13 @@ export class TcpOutgoing implements Disposable {
 
   /** Connects and answers. The answer goes out before the connection may bring data. */
   async #connect(address: SocketAddress, answer: (connect: Result<DaemonConnect, ResponseError>) => void): Promise<void> {
-    const { link, log, connectTimeoutMs, maxConnections } = this.#options;
+    const { link, log, maxConnections } = this.#options;
     this.#connecting += 1;
     try {
-      const remote = ipAddress(address);
       const turn = this.#turn();
       if (turn !== null) await turn;
-      if (this.#connections.size + this.#connecting > maxConnections) throw remoteIoError(EMFILE, "too many outgoing connections");
-      const connected = await Connecting.start(remote, connectTimeoutMs, link.signal, this.#options.buffers);
+      if (this.#open.size + this.#connecting > maxConnections) throw remoteIoError(EMFILE, "too many outgoing connections");
+      const connected = await this.#connected(address);
       const connectionId = this.#nextId++;
       answer({ kind: "ok", value: { connectionId, ...connected.addresses() } });
       this.#adopt(connectionId, connected);
@@ -131,26 +136,28 @@ export class TcpOutgoing implements Disposable {
     }
   }
 
-  #adopt(id: number, connected: Connecting): void {
-    const { link, connectionCount, stuckTimeoutMs } = this.#options;
+  #connected(address: SocketAddress): Promise<ConnectedStream> {
+    const { link, locate, connectTimeoutMs: timeoutMs, buffers } = this.#options;
+    if (address.kind === "unix") return connectUnixStream(address.value, { locate, timeoutMs, signal: link.signal }, buffers);
+    return Connecting.start(address.value, timeoutMs, link.signal, buffers);
+  }
+
+  #adopt(id: number, connected: ConnectedStream): void {
+    const { link, connectionCount, stuckTimeoutMs, waiting } = this.#options;
     const connection = new Connection(id, connected.socket, {
       link,
       stuckTimeoutMs,
       reply: (message) => this.#options.link.stream({ kind: "tcpOutgoing", value: message }, connected.socket),
-      onPending: (before, after) => this.#changePending(before, after),
+      onPending: waiting.track(),
       onGone: () => {
         if (this.#connections.delete(id)) connectionCount.add(-1);
       },
+      onClosed: () => this.#open.delete(connection),
     });
     this.#connections.set(id, connection);
+    this.#open.add(connection);
     connectionCount.add(1);
     connection.start();
-  }
-
-  #changePending(before: number, after: number): void {
-    const wasOverfull = this.isOverfull;
-    this.#pendingBytes += after - before;
-    if (wasOverfull && !this.isOverfull) this.#options.onRelief();
   }
 
   #reply(message: DaemonTcpOutgoing): void {
@@ -158,13 +165,8 @@ export class TcpOutgoing implements Disposable {
   }
 }
 
-function ipAddress(address: SocketAddress): { ip: string; port: number } {
-  if (address.kind === "ip") return address.value;
-  throw remoteKindError({ kind: "unsupported" }, "outgoing unix sockets are not supported yet");
-}
-
 /** A connection in the making. */
-class Connecting {
+class Connecting implements ConnectedStream {
   readonly socket: ByteSocket;
 
   private constructor(socket: ByteSocket) {
@@ -225,8 +227,12 @@ interface ConnectionOptions {
   readonly link: SessionLink;
   readonly stuckTimeoutMs: number;
   readonly reply: (message: DaemonTcpOutgoing) => void;
-  readonly onPending: (before: number, after: number) => void;
+  /** Told how many bytes wait for the peer. */
+  readonly onPending: (bytes: number) => void;
+  /** The client knows the connection no longer. */
   readonly onGone: () => void;
+  /** The socket is closed. */
+  readonly onClosed: () => void;
 }
 
 /** One connection, from the answer to its connect until both directions ended. */
@@ -239,11 +245,17 @@ class Connection {
   /** True once the client closed or the session ended: nothing more is told. */
   #isAbandoned = false;
   #withdraw: (() => void) | null = null;
+  readonly #stuck: StuckWatch;
 
   constructor(id: number, socket: ByteSocket, options: ConnectionOptions) {
     this.#id = id;
     this.#socket = socket;
     this.#options = options;
+    this.#stuck = new StuckWatch({
+      timeoutMs: options.stuckTimeoutMs,
+      progress: () => socket.unsentBytes,
+      onStuck: () => socket.abort(remoteKindError({ kind: "timedOut" }, "timed out")),
+    });
   }
 
   start(): void {
@@ -255,9 +267,6 @@ class Connection {
       drained: () => this.#setPending(0),
       closed: (error) => this.#closed(error),
     };
-    this.#socket.socket.on("timeout", () => {
-      if (this.#socket.backlog > 0) this.#socket.socket.destroy(remoteKindError({ kind: "timedOut" }, "timed out"));
-    });
     if (this.#socket.isClosed) this.#closed(null);
     else this.#socket.resume();
   }
@@ -283,15 +292,17 @@ class Connection {
     this.#isAbandoned = true;
     this.#withdraw?.();
     this.#options.onGone();
-    this.#socket.reader = { bytes: () => true, drained: () => this.#setPending(0), closed: () => this.#setPending(0) };
+    this.#socket.reader = { bytes: () => true, drained: () => this.#setPending(0), closed: () => this.#over() };
     this.#socket.resume();
     this.#socket.close();
   }
 
-  /** The session ended. */
+  /** The session ended. A peer that has not got everything does not see an orderly end. */
   abandon(): void {
+    const isIncomplete = this.#socket.backlog > 0;
     this.close();
-    this.#socket.destroy();
+    if (isIncomplete) this.#socket.abort();
+    else this.#socket.destroy();
   }
 
   #toClient(view: Uint8Array): boolean {
@@ -309,14 +320,20 @@ class Connection {
     this.#options.reply({ kind: "read", value: { kind: "ok", value: { connectionId: this.#id, bytes } } });
   }
 
+  #over(): void {
+    this.#setPending(0);
+    this.#stuck[Symbol.dispose]();
+    this.#options.onClosed();
+  }
+
   #setPending(bytes: number): void {
-    this.#options.onPending(this.#pendingBytes, bytes);
-    if (bytes > 0 !== this.#pendingBytes > 0) this.#socket.socket.setTimeout(bytes > 0 ? this.#options.stuckTimeoutMs : 0);
     this.#pendingBytes = bytes;
+    this.#stuck.isWaiting = bytes > 0;
+    this.#options.onPending(bytes);
   }
 
   #closed(error: Error | null): void {
-    this.#setPending(0);
+    this.#over();
     this.#withdraw?.();
     this.#options.onGone();
     if (this.#isAbandoned) return;

@@ -8,13 +8,16 @@ import type { DaemonConnect, DaemonUdpOutgoing, LayerUdpOutgoing, ResponseError,
 import { remoteIoError, remoteKindError, toResponseError } from "../errors/remoteError.ts";
 import type { SessionLink } from "../link/sessionLink.ts";
 import type { Log } from "../log/log.ts";
-import type { Gauge } from "../metrics/instruments.ts";
+import type { CounterFamily, Gauge } from "../metrics/instruments.ts";
+import type { DatagramDrop } from "../metrics/metrics.ts";
 
 export interface UdpOutgoingOptions {
   readonly link: SessionLink;
   readonly log: Log;
   /** Sockets of all sessions. */
   readonly connectionCount: Gauge;
+  /** Datagrams that were dropped, by the reason. */
+  readonly dropped: CounterFamily<DatagramDrop>;
   /** Most sockets of the session. */
   readonly maxConnections: number;
 }
@@ -22,6 +25,7 @@ export interface UdpOutgoingOptions {
 const EMFILE = 24;
 /** Datagrams that wait for the kernel at most; UDP has no back pressure, so more are dropped. */
 const MAX_WAITING_SENDS = 256;
+const MAX_WAITING_BYTES = 256 * 1024;
 const KIND_TEXT = "mirrord_agent::outgoing::udp::UdpConnection";
 
 /** All UDP sockets of one session. */
@@ -63,7 +67,7 @@ export class UdpOutgoing implements Disposable {
   }
 
   async #connect(address: SocketAddress, answer: (connect: Result<DaemonConnect, ResponseError>) => void): Promise<void> {
-    const { link, log, connectionCount, maxConnections } = this.#options;
+    const { link, log, connectionCount, dropped, maxConnections } = this.#options;
     if (link.signal.aborted) return;
     this.#connecting += 1;
     try {
@@ -80,7 +84,7 @@ export class UdpOutgoing implements Disposable {
       const onGone = (): void => {
         if (this.#connections.delete(id)) connectionCount.add(-1);
       };
-      this.#connections.set(id, new Connection(id, socket, link, onGone));
+      this.#connections.set(id, new Connection(id, socket, { link, dropped, onGone }));
       connectionCount.add(1);
     } catch (error) {
       log.debug("outgoing UDP connect failed", { session: link.id, error: String(error) });
@@ -118,33 +122,47 @@ function connectUdp({ ip, port }: { ip: string; port: number }): Promise<Socket>
   }) as Promise<Socket>;
 }
 
+interface ConnectionOptions {
+  readonly link: SessionLink;
+  readonly dropped: CounterFamily<DatagramDrop>;
+  readonly onGone: () => void;
+}
+
 class Connection {
   readonly #id: number;
   readonly #socket: Socket;
-  readonly #link: SessionLink;
-  readonly #onGone: () => void;
+  readonly #options: ConnectionOptions;
   #waitingSends = 0;
   #isSendingEnded = false;
   #isClosed = false;
+  /** Why the next datagram ends the connection. */
+  #failure: Error | null = null;
 
-  constructor(id: number, socket: Socket, link: SessionLink, onGone: () => void) {
+  constructor(id: number, socket: Socket, options: ConnectionOptions) {
     this.#id = id;
     this.#socket = socket;
-    this.#link = link;
-    this.#onGone = onGone;
+    this.#options = options;
     socket.on("message", (bytes) => this.#received(bytes));
     // An ICMP error on a connected socket says that one datagram was lost, not that the next one will be.
     socket.on("error", () => undefined);
   }
 
-  /** Empty bytes end sending. */
+  /** Empty bytes end sending. A datagram that is too large is noticed by the one after it. */
   send(bytes: Uint8Array): void {
-    if (bytes.length === 0) this.#isSendingEnded = true;
-    if (this.#isSendingEnded || this.#isClosed || this.#waitingSends >= MAX_WAITING_SENDS) return;
+    if (this.#isClosed || this.#isSendingEnded) return;
+    if (this.#failure !== null) return this.#fail(this.#failure);
+    if (bytes.length === 0) {
+      this.#isSendingEnded = true;
+      return;
+    }
+    if (this.#waitingSends >= MAX_WAITING_SENDS || this.#socket.getSendQueueSize() >= MAX_WAITING_BYTES) {
+      this.#options.dropped.with("socket_full").add();
+      return;
+    }
     this.#waitingSends += 1;
     this.#socket.send(bytes, (error) => {
       this.#waitingSends -= 1;
-      if (error !== null && "code" in error && error.code === "EMSGSIZE") this.#fail(error);
+      if (error !== null && "code" in error && error.code === "EMSGSIZE") this.#failure = error;
     });
   }
 
@@ -152,19 +170,21 @@ class Connection {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#socket.close();
-    this.#onGone();
+    this.#options.onGone();
   }
 
   #received(bytes: Uint8Array): void {
-    if (bytes.length === 0 || this.#isClosed || !this.#link.hasRoom) return;
-    const read: DaemonUdpOutgoing = { kind: "read", value: { kind: "ok", value: { connectionId: this.#id, bytes } } };
-    this.#link.stream({ kind: "udpOutgoing", value: read });
+    const { link, dropped } = this.#options;
+    if (this.#isClosed) return;
+    if (bytes.length === 0) dropped.with("empty").add();
+    else if (!link.hasRoom) dropped.with("client_full").add();
+    else link.stream({ kind: "udpOutgoing", value: { kind: "read", value: { kind: "ok", value: { connectionId: this.#id, bytes } } } });
   }
 
   #fail(error: Error): void {
-    if (this.#isClosed) return;
+    const { link } = this.#options;
     this.close();
-    this.#link.tell("warn", `outgoing connection ${this.#id} failed: ${error.message} (${KIND_TEXT})`);
-    this.#link.stream({ kind: "udpOutgoing", value: { kind: "close", value: this.#id } });
+    link.tell("warn", `outgoing connection ${this.#id} failed: ${error.message} (${KIND_TEXT})`);
+    link.stream({ kind: "udpOutgoing", value: { kind: "close", value: this.#id } });
   }
 }

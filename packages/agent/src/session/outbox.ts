@@ -16,18 +16,53 @@ const SOURCE_BYTES = 64 * 1024;
 type LaneName = "answers" | "files" | "data";
 
 class Lane {
-  readonly segments: Uint8Array[] = [];
+  readonly #segments: Uint8Array[] = [];
+  /** For each segment whether a message begins with it. Others belong to the message before them. */
+  readonly #beginsMessage: boolean[] = [];
   bytes = 0;
 
-  /** Adds a segment, merged with the last one where they lie side by side in the writer's scratch memory. */
-  push(segment: Uint8Array): void {
-    const last = this.segments.at(-1);
-    this.bytes += segment.length;
-    if (last !== undefined && last.buffer === segment.buffer && last.byteOffset + last.byteLength === segment.byteOffset) {
-      this.segments[this.segments.length - 1] = new Uint8Array(last.buffer, last.byteOffset, last.byteLength + segment.byteLength);
-    } else {
-      this.segments.push(segment);
+  /** Adds a message, its segments merged where they lie side by side in the writer's scratch memory. */
+  push(message: readonly Uint8Array[]): void {
+    for (const [i, segment] of message.entries()) {
+      const last = this.#segments.at(-1);
+      // A segment that ends a message of several is not merged with the next message: only whole ones can be taken.
+      const mayMerge = i > 0 || this.#beginsMessage.at(-1) === true;
+      this.bytes += segment.length;
+      if (last !== undefined && mayMerge && last.buffer === segment.buffer && last.byteOffset + last.byteLength === segment.byteOffset) {
+        this.#segments[this.#segments.length - 1] = new Uint8Array(last.buffer, last.byteOffset, last.byteLength + segment.byteLength);
+      } else {
+        this.#segments.push(segment);
+        this.#beginsMessage.push(i === 0);
+      }
     }
+  }
+
+  /**
+   * Moves whole messages to `taken` as long as all there do not exceed `maxBytes`; the first one goes whatever its size. Returns how many
+   * bytes there are then.
+   */
+  takeInto(taken: Uint8Array[], takenBytes: number, maxBytes: number): number {
+    let bytes = takenBytes;
+    let count = 0;
+    while (count < this.#segments.length) {
+      let end = count;
+      let messageBytes = 0;
+      do messageBytes += this.#segments[end++]!.length;
+      while (this.#beginsMessage[end] === false);
+      if (bytes > 0 && bytes + messageBytes > maxBytes) break;
+      bytes += messageBytes;
+      count = end;
+    }
+    taken.push(...this.#segments.splice(0, count));
+    this.#beginsMessage.splice(0, count);
+    this.bytes -= bytes - takenBytes;
+    return bytes;
+  }
+
+  clear(): void {
+    this.#segments.length = 0;
+    this.#beginsMessage.length = 0;
+    this.bytes = 0;
   }
 }
 
@@ -48,7 +83,9 @@ export class Outbox {
   /** Bytes the socket has not taken yet; null when it would take more at once. */
   #inFlightBytes = 0;
   #isFlushDue = false;
+  #hasSentLast = false;
   #isClosed = false;
+  #isResumeDue = false;
   /** When the socket last took all it was given; while something is in flight, how long it has not. */
   #lastProgressMs = 0;
   #onEmpty: (() => void) | null = null;
@@ -74,7 +111,7 @@ export class Outbox {
   }
 
   send(message: DaemonMessage, laneName: LaneName, buffer?: ReusedBuffer): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#hasSentLast) return;
     const { writer } = this.#options;
     try {
       DaemonMessage.write(writer, message);
@@ -84,7 +121,7 @@ export class Outbox {
     }
     const lane = this.#lanes[laneName];
     const isReferenced = buffer !== undefined && writer.isReferencing;
-    for (const segment of writer.take()) lane.push(segment);
+    lane.push(writer.take());
     this.#count();
     if (isReferenced) {
       this.#flush();
@@ -93,6 +130,12 @@ export class Outbox {
       this.#isFlushDue = true;
       this.#options.turnEnd(this.#flushDue);
     }
+  }
+
+  /** Sends a message behind all data, and drops everything that comes after it. */
+  sendLast(message: DaemonMessage): void {
+    this.send(message, "data");
+    this.#hasSentLast = true;
   }
 
   /** As `SessionLink.whenRoom`. */
@@ -112,10 +155,7 @@ export class Outbox {
   /** Drops what is queued and everything that comes. */
   close(): void {
     this.#isClosed = true;
-    for (const lane of Object.values(this.#lanes)) {
-      lane.segments.length = 0;
-      lane.bytes = 0;
-    }
+    for (const lane of Object.values(this.#lanes)) lane.clear();
     this.#inFlightBytes = 0;
     this.#waiting.clear();
     this.#count();
@@ -146,24 +186,13 @@ export class Outbox {
     if (this.queuedBytes < before) this.#relieve();
   }
 
-  /** The next write: whole lanes in their order, up to the limit. */
+  /** The next write: lanes in their order, up to the limit. No message is cut in two: another lane's could come in between. */
   #takeSegments(): Uint8Array[] {
     const taken: Uint8Array[] = [];
     let bytes = 0;
     for (const lane of Object.values(this.#lanes)) {
-      let count = 0;
-      while (count < lane.segments.length && (bytes === 0 || bytes + lane.segments[count]!.length <= WRITE_MAX_BYTES)) {
-        bytes += lane.segments[count]!.length;
-        lane.bytes -= lane.segments[count]!.length;
-        count += 1;
-      }
-      if (count === lane.segments.length) {
-        taken.push(...lane.segments);
-        lane.segments.length = 0;
-      } else {
-        taken.push(...lane.segments.splice(0, count));
-        break;
-      }
+      bytes = lane.takeInto(taken, bytes, WRITE_MAX_BYTES);
+      if (lane.bytes > 0) break;
     }
     return taken;
   }
@@ -179,13 +208,25 @@ export class Outbox {
   #relieve(): void {
     this.#count();
     if (this.queuedBytes === 0) this.#onEmpty?.();
-    // One source after another: all at once would only fill the queue again in front of everything else.
-    for (let room = this.#options.share.roomBytes; room > 0 && this.#waiting.size > 0; room -= SOURCE_BYTES) {
+    this.#resumeWaiting();
+    this.#options.onRelief();
+  }
+
+  /** One source after another: all at once would only fill the queue again in front of everything else. */
+  #resumeWaiting(): void {
+    const { share, turnEnd } = this.#options;
+    for (let room = share.roomBytes; room > 0 && this.#waiting.size > 0; room -= SOURCE_BYTES) {
       const resume = this.#waiting.values().next().value!;
       this.#waiting.delete(resume);
       resume();
     }
-    this.#options.onRelief();
+    if (this.#waiting.size === 0 || this.#isResumeDue || !share.hasRoom) return;
+    // Those resumed may have nothing to send; then nothing else would tell the others that there is room.
+    this.#isResumeDue = true;
+    turnEnd(() => {
+      this.#isResumeDue = false;
+      this.#resumeWaiting();
+    });
   }
 
   #count(): void {

@@ -2,7 +2,6 @@
 // client, but the connection stays open, since a proxy in between may serve others on it.
 
 import type { DaemonMessage } from "@understudy/protocol";
-import { remoteKindError } from "../errors/remoteError.ts";
 
 export const pauseTarget: DaemonMessage = { kind: "close", value: "Pause isn't supported anymore." };
 
@@ -16,9 +15,3 @@ export const mirrorTargetless: DaemonMessage = {
     "component responsible for mirroring incoming traffic is not running, which might be due to Kubernetes node kernel version <4.20. " +
     "Check agent logs for errors and please report a bug if kernel version >=4.20",
 };
-
-/** Seqpacket sockets are not there yet: the connect fails, the session goes on. */
-export function seqpacketConnect(uid: bigint): DaemonMessage {
-  const { response } = remoteKindError({ kind: "unsupported" }, "seqpacket sockets are not supported yet");
-  return { kind: "seqpacketOutgoing", value: { kind: "connectV2", value: { uid, connect: { kind: "err", value: response } } } };
-}

@@ -15,8 +15,12 @@ export interface SessionLimits {
   readonly maxMessageBytes: number;
   /** Most bytes that wait for the peers of outgoing connections. */
   readonly maxPendingBytes: number;
-  /** Most outgoing connections, of TCP and UDP each. */
+  /** Most outgoing connections, of TCP, UDP and seqpacket each. */
   readonly maxConnections: number;
+  /** Time for an outgoing connection to be made, in ms. */
+  readonly connectTimeoutMs: number;
+  /** Time that the peer of an outgoing connection may take nothing of what waits for it, in ms. */
+  readonly stuckPeerTimeoutMs: number;
   /** Time that a client may take nothing of what is sent to it, in ms. */
   readonly deafTimeoutMs: number;
 }
@@ -59,6 +63,8 @@ export interface Services {
     signal: AbortSignal,
   ) => Promise<ReadonlyMap<string, string>>;
   readonly openFiles: (signal: AbortSignal) => SessionFiles;
+  /** Finds a path of the target, inside its root; resolves to an O_PATH descriptor, which is the caller's to close. */
+  readonly locate: (path: string) => Promise<number>;
   readonly resolver: NameResolver;
   /** Null without a target: there is no incoming traffic then. */
   readonly joinIncoming: ((link: SessionLink, onRelief: () => void) => IncomingClient) | null;

@@ -18,8 +18,10 @@ import {
 } from "@understudy/protocol";
 import { toResponseError } from "../errors/remoteError.ts";
 import type { ReusedBuffer, SessionLink } from "../link/sessionLink.ts";
+import { SeqpacketOutgoing } from "../outgoing/seqpacket.ts";
 import { TcpOutgoing } from "../outgoing/tcp.ts";
 import { UdpOutgoing } from "../outgoing/udp.ts";
+import { WaitingBytes } from "../outgoing/waitingBytes.ts";
 import { ByteSocket } from "../socket/byteSocket.ts";
 import { AnswersInOrder, WorkInOrder } from "../task/orderedAnswers.ts";
 import { Outbox } from "./outbox.ts";
@@ -34,8 +36,12 @@ const SLICE_CHECK = 32;
 const MAX_WAITING_ANSWER_BYTES = 256 * 1024;
 /** Requests under way or waiting, of files and of names each, before the client is not read from. */
 const MAX_WAITING_REQUESTS = 1024;
+/** Texts that are sent although there is no room for data; more are dropped until there is. */
+const MAX_TEXTS_WITHOUT_ROOM = 16;
 /** Time for the last messages to leave when the agent ends a session, in ms. */
 const GOODBYE_MS = 1000;
+/** Time for a client to close its connection once its session is over, in ms. */
+const LINGER_MS = 1000;
 
 export class Session implements SessionLink {
   readonly id: number;
@@ -48,8 +54,10 @@ export class Session implements SessionLink {
   readonly #received;
   readonly #share;
 
+  readonly #waiting: WaitingBytes;
   readonly #tcp: TcpOutgoing;
   readonly #udp: UdpOutgoing;
+  readonly #seqpacket: SeqpacketOutgoing;
   readonly #fileWork: WorkInOrder;
   #files: SessionFiles | null = null;
   readonly #environmentWork: WorkInOrder;
@@ -60,6 +68,7 @@ export class Session implements SessionLink {
   /** What the client announced; gates are judged by it, not by the lower of both versions. */
   #gates: ReadonlySet<VersionGate> = unlockedGates(UNNEGOTIATED_VERSION);
   #isReadyForLogs = false;
+  #textsWithoutRoom = 0;
   /** True while received bytes wait for the next slice or for room. */
   #isReadingHeld = false;
 
@@ -77,14 +86,17 @@ export class Session implements SessionLink {
     });
     this.#outbox = new Outbox({ socket: this.#socket.socket, writer, share: this.#share, turnEnd, onRelief: () => this.#continue() });
     const onRelief = (): void => this.#continue();
-    const outgoing = { link: this, log: log.child("agent::outgoing"), buffers, maxConnections: limits.maxConnections };
-    this.#tcp = new TcpOutgoing({
-      ...outgoing,
-      connectionCount: metrics.tcpOutgoingConnectionCount,
-      maxPendingBytes: limits.maxPendingBytes,
-      onRelief,
+    this.#waiting = new WaitingBytes({ maxBytes: limits.maxPendingBytes, budget, onRelief });
+    const { maxConnections, connectTimeoutMs, stuckPeerTimeoutMs: stuckTimeoutMs } = limits;
+    const outgoing = { link: this, log: log.child("agent::outgoing"), maxConnections };
+    const stream = { ...outgoing, connectTimeoutMs, stuckTimeoutMs, waiting: this.#waiting, locate: services.locate };
+    this.#tcp = new TcpOutgoing({ ...stream, buffers, connectionCount: metrics.tcpOutgoingConnectionCount, onRelief });
+    this.#udp = new UdpOutgoing({ ...outgoing, connectionCount: metrics.udpOutgoingConnectionCount, dropped: metrics.droppedDatagrams });
+    this.#seqpacket = new SeqpacketOutgoing({
+      ...stream,
+      connectionCount: metrics.seqpacketConnections,
+      droppedEmpty: metrics.droppedDatagrams.with("empty"),
     });
-    this.#udp = new UdpOutgoing({ ...outgoing, connectionCount: metrics.udpOutgoingConnectionCount });
     this.#fileWork = new WorkInOrder((error) => this.#workFailed(error));
     this.#environmentWork = new WorkInOrder((error) => this.#workFailed(error));
     this.#nameAnswers = new AnswersInOrder((answer) => this.#answer(answer));
@@ -122,6 +134,8 @@ export class Session implements SessionLink {
 
   tell(level: LogLevel, message: string): void {
     if (!this.#isReadyForLogs || (level === "info" && !this.allows("infoLog"))) return;
+    this.#textsWithoutRoom = this.hasRoom ? 0 : this.#textsWithoutRoom + 1;
+    if (this.#textsWithoutRoom > MAX_TEXTS_WITHOUT_ROOM) return;
     this.#outbox.send({ kind: "logMessage", value: { message, level } }, "data");
   }
 
@@ -129,9 +143,8 @@ export class Session implements SessionLink {
   async goodbye(reason: string): Promise<void> {
     if (this.signal.aborted) return this.ended;
     this.#socket.pause();
-    this.#outbox.send({ kind: "close", value: reason }, "data");
+    this.#outbox.sendLast({ kind: "close", value: reason });
     await Promise.race([this.#outbox.emptied(), this.ended, timer(GOODBYE_MS, this.signal)]);
-    this.#socket.close();
     this.#end(reason);
     return this.ended;
   }
@@ -162,7 +175,10 @@ export class Session implements SessionLink {
   #receive(view: Uint8Array): boolean {
     if (this.signal.aborted) return true;
     this.#decoder.feed(view);
-    return this.#handleReceived();
+    const mayGoOn = this.#handleReceived();
+    // The rest is handled after this call, and may be referenced for longer still.
+    if (!this.#decoder.isDrained) this.#socket.keep();
+    return mayGoOn;
   }
 
   /** Handles what was received. Returns false when the rest must wait. */
@@ -212,6 +228,7 @@ export class Session implements SessionLink {
       this.#nameAnswers.pending > MAX_WAITING_REQUESTS ||
       this.#reverseAnswers.pending > MAX_WAITING_REQUESTS ||
       this.#environmentWork.pending > MAX_WAITING_REQUESTS ||
+      this.#waiting.isOverfull ||
       this.#tcp.isOverfull ||
       this.#incoming?.isOverfull === true
     );
@@ -260,7 +277,7 @@ export class Session implements SessionLink {
         this.#end("client closed the session");
         return;
       case "seqpacketOutgoing":
-        if (message.value.kind === "connectV2") this.reply(refusals.seqpacketConnect(message.value.value.uid));
+        this.#seqpacket.handle(message.value);
         return;
       case "pauseTargetRequest":
         this.reply(refusals.pauseTarget);
@@ -308,8 +325,12 @@ export class Session implements SessionLink {
   /** Resolves when there is room for more data, or the session has ended. */
   #room(): Promise<void> {
     return new Promise((resolve) => {
-      this.whenRoom(resolve);
-      this.signal.addEventListener("abort", () => resolve(), { once: true });
+      const done = (): void => {
+        this.signal.removeEventListener("abort", done);
+        resolve();
+      };
+      this.whenRoom(done);
+      this.signal.addEventListener("abort", done);
     });
   }
 
@@ -364,10 +385,12 @@ export class Session implements SessionLink {
     this.#environmentWork.clear();
     this.#tcp[Symbol.dispose]();
     this.#udp[Symbol.dispose]();
+    this.#seqpacket[Symbol.dispose]();
+    this.#waiting[Symbol.dispose]();
     this.#incoming?.[Symbol.dispose]();
     this.#outbox.close();
     this.#received.hold(0);
-    this.#socket.close();
+    this.#socket.endAndLinger(LINGER_MS, GOODBYE_MS);
     void this.#giveBack();
   }
 

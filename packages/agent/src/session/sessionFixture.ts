@@ -12,6 +12,7 @@ import {
   Writer,
 } from "@understudy/protocol";
 import type { Fields, Log } from "../log/log.ts";
+import { TargetPaths } from "../files/targetPaths.ts";
 import type { IncomingTraffic } from "../incoming/incomingTraffic.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import { type Acceptor, takeListeningSocket } from "../socket/acceptHandles.ts";
@@ -40,6 +41,10 @@ export interface AgentUnderTestOptions {
   readonly deafTimeoutMs?: number;
   readonly maxMessageBytes?: number;
   readonly totalBytes?: number;
+  readonly connectTimeoutMs?: number;
+  readonly stuckPeerTimeoutMs?: number;
+  /** Directory that is the target's root. Default: there is none, and no path is found. */
+  readonly rootFd?: number;
   readonly handleFile?: (request: FileRequest) => Promise<FileResponse | undefined>;
   /** Makes the incoming traffic; without it there is no target. */
   readonly incoming?: (log: Log, metrics: Metrics) => IncomingTraffic;
@@ -50,23 +55,28 @@ export interface AgentUnderTestOptions {
 export class AgentUnderTest implements AsyncDisposable {
   readonly log = new RecordedLog();
   readonly metrics = new Metrics();
+  readonly budget: MemoryBudget;
   readonly sessions: Sessions;
   readonly #acceptor: Acceptor;
 
   private constructor(listening: ReturnType<typeof takeListeningSocket>, options: AgentUnderTestOptions) {
     const { deafTimeoutMs = 60_000, maxMessageBytes = 8 << 20, totalBytes = 32 << 20, handleFile, lookup } = options;
+    const { connectTimeoutMs = 5000, stuckPeerTimeoutMs = 30_000, rootFd = -1 } = options;
+    const paths = new TargetPaths(rootFd);
     const incoming = options.incoming?.(this.log, this.metrics);
+    this.budget = new MemoryBudget({ totalBytes, shareMaxBytes: 512 * 1024 });
     const services: Services = {
       log: this.log,
       metrics: this.metrics,
-      limits: { maxMessageBytes, maxPendingBytes: 512 * 1024, maxConnections: 128, deafTimeoutMs },
-      budget: new MemoryBudget({ totalBytes, shareMaxBytes: 512 * 1024 }),
+      limits: { maxMessageBytes, maxPendingBytes: 512 * 1024, maxConnections: 128, deafTimeoutMs, connectTimeoutMs, stuckPeerTimeoutMs },
+      budget: this.budget,
       buffers: new ReceiveBuffers(),
       turnEnd: createTurnEnd(),
       writer: new Writer({ copyMaxBytes: 16 * 1024, scratchBytes: 64 * 1024 }),
       environment: new Map([["NAME", "value"]]),
       selectEnvironment: (all) => Promise.resolve(all),
       openFiles: () => ({ handle: handleFile ?? (() => Promise.resolve(undefined)), [Symbol.asyncDispose]: () => Promise.resolve() }),
+      locate: (path) => paths.locate("root", path),
       resolver: {
         lookup: ({ node }) => (lookup === undefined ? Promise.resolve([]) : lookup(node)),
         reverse: () => Promise.resolve("name"),

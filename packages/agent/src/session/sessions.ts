@@ -21,6 +21,7 @@ export class Sessions implements AsyncDisposable {
   readonly #first = Promise.withResolvers<void>();
   #nextId = 0;
   #onEmpty: (() => void) | null = null;
+  #onArrival: (() => void) | null = null;
   #closing: string | null = null;
 
   constructor(options: SessionsOptions) {
@@ -56,6 +57,7 @@ export class Sessions implements AsyncDisposable {
     log.trace("client connected", { session: session.id });
     void session.ended.then(() => this.#gone(session));
     this.#first.resolve();
+    this.#onArrival?.();
     if (this.#closing !== null) void session.goodbye(this.#closing);
     else if (this.#sessions.size > maxSessions) {
       metrics.refusedSessions.add();
@@ -69,7 +71,10 @@ export class Sessions implements AsyncDisposable {
     while (!signal.aborted) {
       if (this.#sessions.size > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve));
       const lastId = this.#nextId;
-      if (idleMs > 0) await sleep(idleMs, undefined, { signal }).catch(() => undefined);
+      // Whoever comes begins it anew.
+      const came = new AbortController();
+      this.#onArrival = () => came.abort();
+      if (idleMs > 0) await sleep(idleMs, undefined, { signal: AbortSignal.any([signal, came.signal]) }).catch(() => undefined);
       if (this.#sessions.size === 0 && lastId === this.#nextId) return;
     }
   }

@@ -2,6 +2,7 @@
 // happens. The reader may change during the connection's life, as more is known about what is spoken on it.
 
 import type { OnReadOpts, Socket } from "node:net";
+import { resetOnClose } from "@understudy/native";
 import type { ReusedBuffer } from "../link/sessionLink.ts";
 import { ReceiveBuffer, type ReceiveBuffers } from "./receiveBuffer.ts";
 
@@ -23,9 +24,17 @@ export interface SocketReader {
   closed?(error: Error | null): void;
 }
 
+/** Sees what arrives before the reader does, and has no say in it. */
+export interface SocketObserver {
+  bytes(view: Uint8Array): void;
+  ended(): void;
+  closed(error: Error | null): void;
+}
+
 export class ByteSocket implements ReusedBuffer {
   readonly socket: Socket;
   reader: SocketReader;
+  observer: SocketObserver | null = null;
   readonly #buffer: ReceiveBuffer;
   #error: Error | null = null;
   #isBacklogged = false;
@@ -37,15 +46,23 @@ export class ByteSocket implements ReusedBuffer {
     this.reader = reader;
     this.socket = open({
       buffer: () => this.#buffer.next(),
-      callback: (length, bytes) => this.reader.bytes(bytes.subarray(0, length)),
+      callback: (length, bytes) => {
+        const view = bytes.subarray(0, length);
+        this.observer?.bytes(view);
+        return this.reader.bytes(view);
+      },
     });
     this.socket.on("error", (error) => {
       this.#error = error;
     });
-    this.socket.on("end", () => this.reader.ended?.());
+    this.socket.on("end", () => {
+      this.observer?.ended();
+      this.reader.ended?.();
+    });
     this.socket.on("close", () => {
       this.#isClosed = true;
       this.#buffer.release();
+      this.observer?.closed(this.#error);
       this.reader.closed?.(this.#error);
     });
   }
@@ -67,6 +84,11 @@ export class ByteSocket implements ReusedBuffer {
   /** Bytes written and not yet taken by the kernel. */
   get backlog(): number {
     return this.socket.writableLength;
+  }
+
+  /** Bytes given to the system that it has not taken. While a write is under way it changes exactly when the other side takes something. */
+  get unsentBytes(): number {
+    return handleOf(this.socket)?.writeQueueSize ?? 0;
   }
 
   /**
@@ -114,15 +136,27 @@ export class ByteSocket implements ReusedBuffer {
   }
 
   /**
-   * Ends our direction after what was written and reads on for a while: closing with unread bytes would reset the connection and
-   * could take the last ones written with it. The reader should drop what comes.
+   * Ends our direction after what was written and reads on for a while after that: closing with unread bytes would reset the connection
+   * and could take the last ones written with it. The reader should drop what comes. `stuckMs`: how long the other side may take nothing
+   * of what still waits for it.
    */
-  endAndLinger(ms: number): void {
+  endAndLinger(ms: number, stuckMs: number): void {
     if (this.#isClosed) return;
     this.end();
     this.resume();
-    const timer = setTimeout(() => this.socket.destroy(), ms);
-    timer.unref();
+    let unsent = this.unsentBytes;
+    let timer = setTimeout(() => {
+      if (this.backlog === 0) this.destroy();
+      else if (this.unsentBytes === unsent) this.abort();
+      else timer.refresh();
+      unsent = this.unsentBytes;
+    }, stuckMs).unref();
+    const linger = (): void => {
+      clearTimeout(timer);
+      timer = setTimeout(() => this.destroy(), ms).unref();
+    };
+    if (this.socket.writableFinished) linger();
+    else this.socket.once("finish", linger);
     this.socket.once("close", () => clearTimeout(timer));
   }
 
@@ -133,9 +167,18 @@ export class ByteSocket implements ReusedBuffer {
 
   /** Ends both directions so that the other side sees a reset. */
   reset(): void {
-    if (this.#isClosed || this.socket.destroyed) return;
-    if (this.socket.connecting) this.socket.destroy();
-    else this.socket.resetAndDestroy();
+    // Not `resetAndDestroy`, which fails and never closes while an end is being sent.
+    if (!this.#isClosed && !this.socket.destroyed) this.abort();
+  }
+
+  /**
+   * Ends both directions at once, for `error`, and drops what was not sent. The other side of a TCP connection sees a reset: an orderly end
+   * would tell it that it has everything. Unix sockets have no such sign.
+   */
+  abort(error?: Error): void {
+    const fd = handleOf(this.socket)?.fd ?? -1;
+    if (fd >= 0) resetOnClose(fd);
+    this.socket.destroy(error);
   }
 
   readonly #onWritten = (): void => {
@@ -143,4 +186,9 @@ export class ByteSocket implements ReusedBuffer {
     this.#isBacklogged = false;
     this.reader.drained?.();
   };
+}
+
+/** `_handle` is no public field, but the only way to what it knows; the version of Node is pinned, and tests use it. */
+function handleOf(socket: Socket): { readonly fd: number; readonly writeQueueSize: number } | null {
+  return (socket as unknown as { readonly _handle: { readonly fd: number; readonly writeQueueSize: number } | null })._handle;
 }

@@ -29,6 +29,11 @@ export class MemoryBudget {
     return this.#usedBytes > this.#options.totalBytes / 2;
   }
 
+  /** True while so little is used that what nobody was promised may be given away. */
+  get hasSpare(): boolean {
+    return this.#usedBytes < this.#options.totalBytes / 4;
+  }
+
   /** A share of its own for one holder. */
   open(): MemoryShare {
     return new MemoryShare(this);

@@ -19,8 +19,10 @@ import { requestParts } from "./requestMessage.ts";
 import type { ResponseContext } from "./responseHead.ts";
 import { StolenExchange } from "./stolenExchange.ts";
 
-/** Time for a peer to take its last answer and leave, in ms. */
+/** Time for a peer to leave after its last answer, in ms. */
 const LINGER_MS = 2000;
+/** Time in which a peer may take nothing of its last answer, in ms. */
+const STUCK_MS = 60_000;
 
 export class HttpConnection {
   readonly #arrival: Arrival;
@@ -37,10 +39,11 @@ export class HttpConnection {
   #hasStolen = false;
   #isRaw = false;
   #isOver = false;
+  #isFinishing = false;
   /** Who answers the request that is stolen now. */
   #stealer: Stealer | null = null;
-  /** Says that nothing of an answer waits for the peer any more. */
-  #clearPending: (() => void) | null = null;
+  /** One for each answer of which something may wait for the peer: says how much. */
+  readonly #setPending: ((bytes: number) => void)[] = [];
 
   /** Takes over the socket. */
   constructor(arrival: Arrival, peer: ByteSocket, traffic: IncomingTraffic) {
@@ -67,6 +70,17 @@ export class HttpConnection {
     this.#actOnPeerEnd();
   }
 
+  /** Ends the connection as soon as no request is under way on it. One that is a raw stream goes on. */
+  finish(): void {
+    this.#isFinishing = true;
+    if (this.#passed === null && this.#stolen === null && this.#held === null && !this.#isRaw) this.#close();
+  }
+
+  /** As `finish`, for a connection whose first request is about to be read. */
+  finishAfterOne(): void {
+    this.#isFinishing = true;
+  }
+
   /** Works through what was received, until something must be waited for. */
   #take(bytes: Uint8Array): boolean {
     let at = 0;
@@ -80,6 +94,7 @@ export class HttpConnection {
         at += step.consumed;
         mayGoOn &&= step.mayGoOn;
         if (step.isBroken) this.#goRaw();
+        else if (this.#passed.state === "done") this.#afterPassed(null);
       } else if (this.#stolen !== null && !this.#stolen.isBodyDone) {
         const consumed = this.#stolen.takeBody(bytes, at, bytes.length);
         if (consumed === null) {
@@ -88,6 +103,10 @@ export class HttpConnection {
         }
         at += consumed;
         mayGoOn &&= this.#hasStealerRoom(this.#stolen);
+        if (this.#stolen.isSwitch && at < bytes.length) {
+          this.#held = bytes.slice(at);
+          at = bytes.length;
+        }
         this.#afterStolen();
       } else if (this.#passed !== null || this.#stolen !== null) {
         // Sent ahead: it waits until this exchange is over.
@@ -173,8 +192,9 @@ export class HttpConnection {
     const mirrors = mirrorers.map((one) => one.mirrorRequest(full)).filter((one) => one !== null);
     this.#hasStolen = true;
     traffic.countStolen(1);
+    if (this.#peer.backlog === 0) this.#clearPending();
     const setPending = stealer.trackPending();
-    this.#clearPending = () => setPending(0);
+    this.#setPending.push(setPending);
     this.#stealer = stealer;
     const stolen = new StolenExchange({
       peer: this.#peer,
@@ -205,7 +225,7 @@ export class HttpConnection {
   /** Pauses the peer while the client has no room for its body. */
   #hasStealerRoom(stolen: StolenExchange): boolean {
     const link = stolen.request?.link;
-    if (link === undefined || link.hasRoom || stolen.isBodyDone) return true;
+    if (link === undefined || link.hasRoom || stolen.isBodyDone || stolen.isAnswered) return true;
     link.whenRoom(() => {
       if (this.#held === null) this.#peer.resume();
     });
@@ -229,7 +249,7 @@ export class HttpConnection {
       return;
     }
     // A body that nobody wants any more is read to its end only when another request may follow.
-    if (stolen.mustClose) {
+    if (stolen.mustClose || (this.#isFinishing && !stolen.isSwitch)) {
       this.#close();
       return;
     }
@@ -244,6 +264,7 @@ export class HttpConnection {
   #upgrade(stealer: Stealer, id: number): void {
     const held = this.#held;
     this.#end();
+    this.#clearPending();
     const connection = stealer.takeUpgraded(id, this.#peer);
     if (held !== null) connection.peerBytes(held);
     if (this.#hasPeerEnded) connection.peerEnded();
@@ -263,6 +284,10 @@ export class HttpConnection {
   }
 
   #targetBytes(view: Uint8Array): boolean {
+    if (this.#stolen !== null) {
+      this.#dropTarget();
+      return true;
+    }
     if (this.#passed === null) {
       // Nobody asked for it: not an answer to anything, so it is passed on and nothing more is judged.
       this.#goRaw();
@@ -284,7 +309,7 @@ export class HttpConnection {
     }
     if (!passed.isRequestDone) return;
     this.#endPassed(null);
-    if (!passed.keepsAlive) {
+    if (!passed.keepsAlive || this.#isFinishing) {
       this.#close();
       return;
     }
@@ -304,7 +329,9 @@ export class HttpConnection {
     if (this.#isRaw || this.#isOver) return;
     const { socket } = this.#openTarget();
     const isConnected = this.#target!.isConnected;
+    this.#passed?.release();
     this.#endPassed(null);
+    this.#clearPending();
     this.#isRaw = true;
     pump(this.#peer, socket, {
       onTargetError: (error) => {
@@ -322,9 +349,7 @@ export class HttpConnection {
     this.#passed?.targetEnded();
     if (this.#passed?.state === "done" && this.#passed.isRequestDone) this.#endPassed(null);
     if (this.#stolen !== null) {
-      // Idle on the target's side; the client's answer is under way.
-      this.#target?.socket.close();
-      this.#target = null;
+      this.#dropTarget();
       return;
     }
     // Whatever the target meant by it, the peer sees the same.
@@ -332,11 +357,20 @@ export class HttpConnection {
     if (this.#passed === null) this.#close();
   }
 
+  /** Lets go of an idle target: whatever it says or does now must not reach a peer that waits for a client's answer. */
+  #dropTarget(): void {
+    const socket = this.#target?.socket;
+    this.#target = null;
+    if (socket === undefined) return;
+    socket.reader = { bytes: () => true };
+    socket.close();
+  }
+
   #targetClosed(error: Error | null): void {
     const target = this.#target;
     this.#target = null;
     const passed = this.#passed;
-    if (this.#isOver || target === null) return;
+    if (this.#isOver || target === null || this.#stolen !== null) return;
     if (passed === null && error === null) return;
     this.#endPassed(error?.message ?? "the target closed the connection");
     if (error !== null && !target.isConnected) {
@@ -345,10 +379,11 @@ export class HttpConnection {
       const text = `failed to pass the request to its original destination: ${target.address}: ${error.message}`;
       this.#peer.write(badGateway(this.#traffic.agentVersion, text, request, this.#traffic.date()));
       this.#close();
-    } else if (error !== null) {
+    } else if (error !== null && passed?.state !== "done") {
       this.#end();
       this.#peer.reset();
     } else {
+      // A target that has answered may leave without reading on; the answer still arrives.
       this.#close();
     }
   }
@@ -379,12 +414,19 @@ export class HttpConnection {
   }
 
   #peerDrained(): void {
-    this.#clearPending?.();
+    this.#clearPending();
     this.#target?.socket.resume();
+  }
+
+  /** Nothing of an answer waits for the peer any more, or it waits on somebody else's account. */
+  #clearPending(): void {
+    for (const set of this.#setPending) set(0);
+    this.#setPending.length = 0;
   }
 
   #peerClosed(error: Error | null): void {
     if (this.#isOver) return;
+    this.#clearPending();
     const why = error?.message ?? "the peer closed the connection";
     if (error !== null && (this.#passed !== null || this.#stolen !== null)) this.#traffic.reportBroken(why);
     this.#stolen?.peerFailed(why);
@@ -410,7 +452,7 @@ export class HttpConnection {
   #close(): void {
     if (this.#isOver) return;
     this.#end();
-    this.#peer.endAndLinger(LINGER_MS);
+    this.#peer.endAndLinger(LINGER_MS, STUCK_MS);
   }
 
   /** Lets go of everything but the peer's socket. */
@@ -419,13 +461,14 @@ export class HttpConnection {
     this.#isOver = true;
     this.#endPassed(null);
     if (this.#stolen !== null) this.#traffic.countStolen(-1);
+    this.#stolen?.endMirrors();
     this.#stolen = null;
     this.#held = null;
-    this.#target?.socket.close();
+    this.#dropTarget();
     this.#peer.reader = {
       bytes: () => true,
-      drained: () => this.#clearPending?.(),
-      closed: () => this.#clearPending?.(),
+      drained: () => this.#clearPending(),
+      closed: () => this.#clearPending(),
     };
   }
 }

@@ -115,10 +115,15 @@ export class PassedExchange {
     return { rest, mayGoOn };
   }
 
-  /** The target ended its direction. What was held of a head goes on as it is. */
-  targetEnded(): void {
+  /** The response is followed no more: what was held of a head goes on as it is. */
+  release(): void {
     if (this.#held !== null) this.#options.peer.write(this.#held);
     this.#held = null;
+  }
+
+  /** The target ended its direction. */
+  targetEnded(): void {
+    this.release();
     if (this.#responseBody?.endOfStream() === "done") this.#state = "done";
   }
 

@@ -100,7 +100,11 @@ export class StolenExchange implements RequestPeer {
     this.#isAnswered = true;
     this.#request?.peerFailed(error);
     for (const mirror of this.#options.mirrors) mirror.failed(error);
-    this.#options.setPending(0);
+  }
+
+  /** The connection ends: no more of the request will come. */
+  endMirrors(): void {
+    for (const mirror of this.#options.mirrors) mirror.close();
   }
 
   respond(

@@ -37,7 +37,8 @@ export function tableCommands({ table, listeners, ownGroup }: TableOptions): str
     const ip = family === "ipv4" ? "ip" : "ip6";
     rules.push(`early oif "lo" meta skgid ${ownGroup} meta nfproto ${family} meta l4proto tcp dnat ${ip} to ${ip} daddr`);
     if (listener === null) continue;
-    const redirect = `meta nfproto ${family} tcp dport @ports redirect to :${listener}`;
+    // Only what begins a connection: in a namespace that tracked none before, the next packet of an old one counts as new, too.
+    const redirect = `meta nfproto ${family} tcp flags syn / fin,syn,rst,ack tcp dport @ports redirect to :${listener}`;
     rules.push(`prerouting ${redirect}`, `output oif "lo" meta skgid != ${ownGroup} ${redirect}`);
   }
   return [

@@ -106,7 +106,10 @@ export class StealClient implements Stealer, Disposable {
   }
 
   takeUpgraded(id: number, socket: ByteSocket): StolenConnection {
-    return this.#adopt(id, socket);
+    const connection = this.#adopt(id, socket);
+    // The session may have ended since the client answered.
+    if (this.link.signal.aborted) connection.abandon();
+    return connection;
   }
 
   [Symbol.dispose](): void {

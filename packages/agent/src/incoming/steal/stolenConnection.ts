@@ -7,6 +7,8 @@ import type { PendingBytes } from "../../task/pendingBytes.ts";
 
 /** Time for a peer to leave after its client has left, in ms. */
 const ORPHAN_MS = 5000;
+/** Time in which such a peer may take nothing of what the client wrote before, in ms. */
+const STUCK_MS = 60_000;
 
 export interface StolenConnectionOptions {
   readonly id: number;
@@ -62,18 +64,8 @@ export class StolenConnection {
     const { socket, onGone } = this.#options;
     this.#withdraw?.();
     onGone();
-    socket.end();
-    const timer = setTimeout(() => socket.reset(), ORPHAN_MS);
-    timer.unref();
-    socket.reader = {
-      bytes: () => true,
-      drained: () => this.#setPending(0),
-      closed: () => {
-        this.#setPending(0);
-        clearTimeout(timer);
-      },
-    };
-    socket.resume();
+    socket.reader = { bytes: () => true, drained: () => this.#setPending(0), closed: () => this.#setPending(0) };
+    socket.endAndLinger(ORPHAN_MS, STUCK_MS);
   }
 
   #closed(error: Error | null): void {
