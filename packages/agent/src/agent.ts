@@ -8,7 +8,9 @@ import type { AgentOptions } from "./cli.ts";
 import { createResolver } from "./dns/resolver.ts";
 import { parseEnviron } from "./env/environ.ts";
 import { selectEnvironment } from "./env/select.ts";
+import { AnswerBuffers } from "./files/answerBuffer.ts";
 import { createFiles } from "./files/files.ts";
+import { InstantReads } from "./files/instantReads.ts";
 import { readTargetFile } from "./files/readTargetFile.ts";
 import { TargetPaths } from "./files/targetPaths.ts";
 import { IncomingTraffic } from "./incoming/incomingTraffic.ts";
@@ -59,6 +61,8 @@ export interface AgentParts {
  * @throws StartError
  */
 export async function runAgent({ options, settings, log, sink, stop }: AgentParts): Promise<number> {
+  log.event("AGENT_STARTED", { version: AGENT_VERSION, mode: options.mode.kind });
+  refuseUnavailable(options, settings, log);
   await using owned = new AsyncDisposableStack();
   const listening = owned.use(await listen(options.communicatePort, log));
   const target = await findTarget(options, settings, log);
@@ -89,6 +93,7 @@ export async function runAgent({ options, settings, log, sink, stop }: AgentPart
   );
   const paths = new TargetPaths(root.fd);
   const buffers = new ReceiveBuffers();
+  const instantReads = new InstantReads();
   const incoming = target.pid === null ? null : owned.use(createIncoming(settings, log, metrics, buffers));
   const services: Services = {
     log: log.child("agent::session"),
@@ -103,7 +108,10 @@ export async function runAgent({ options, settings, log, sink, stop }: AgentPart
     },
     budget,
     buffers,
-    turnEnd: createTurnEnd(),
+    answerBuffers: new AnswerBuffers(),
+    turnEnd: createTurnEnd((error) =>
+      log.event("AGENT_BUG", { error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+    ),
     writer: new Writer({ copyMaxBytes: COPY_MAX_BYTES, scratchBytes: SCRATCH_BYTES }),
     environment,
     selectEnvironment,
@@ -113,6 +121,7 @@ export async function runAgent({ options, settings, log, sink, stop }: AgentPart
         log: log.child("agent::files"),
         openFds: metrics.openFdCount,
         limits: { maxOpenFiles: settings.maxOpenFiles },
+        instantReads,
         fullTimes: settings.fullFileTimes,
         signal,
       }),
@@ -157,6 +166,15 @@ async function serve({ sessions, incoming, listening, options, settings, log, st
   await incoming?.drain(LAST_DRAIN_MS);
   await incoming?.[Symbol.asyncDispose]();
   return 0;
+}
+
+/** What this version lacks is refused where going on without it would break a promise, and named where it would not. */
+function refuseUnavailable(options: AgentOptions, settings: Settings, log: Log): void {
+  if (settings.stealTls.length > 0) log.event("NOT_AVAILABLE", { feature: "TLS of stolen ports: their traffic is handled as it comes" });
+  if (options.operatorTlsCertPem === null) return;
+  // The operator was promised that nobody else is served.
+  log.event("NOT_AVAILABLE", { feature: "operator TLS" });
+  throw new StartError("operator TLS is not available in this version");
 }
 
 async function listen(port: number, log: Log): Promise<ListeningSocket> {

@@ -16,6 +16,7 @@ export {
 } from "./incoming/httpMessages.ts";
 export type { IncomingConnection, MirrorOptions, StealOptions, Subscription } from "./incoming/subscription.ts";
 export type { DatagramConnection } from "./outgoing/datagramConnection.ts";
-export type { ConnectOptions, PeerAddress } from "./outgoing/outgoing.ts";
+export type { ConnectOptions, PeerAddress, UnixPeerAddress } from "./outgoing/outgoing.ts";
+export type { PacketConnection } from "./outgoing/packetConnection.ts";
 export type { TcpConnection } from "./outgoing/tcpConnection.ts";
 export type { EnvOptions, Session, SessionOptions } from "./session.ts";

@@ -27,7 +27,8 @@ import { Incoming } from "./incoming/incoming.ts";
 import type { MirrorOptions, StealOptions, Subscription } from "./incoming/subscription.ts";
 import { keepAlive } from "./keepAlive.ts";
 import type { DatagramConnection } from "./outgoing/datagramConnection.ts";
-import { type ConnectOptions, Outgoing, type PeerAddress } from "./outgoing/outgoing.ts";
+import { type ConnectOptions, Outgoing, type PeerAddress, type UnixPeerAddress } from "./outgoing/outgoing.ts";
+import type { PacketConnection } from "./outgoing/packetConnection.ts";
 import type { TcpConnection } from "./outgoing/tcpConnection.ts";
 import { ReceiveBudget } from "./receiveBudget.ts";
 
@@ -158,6 +159,15 @@ export class Session implements AsyncDisposable {
     return this.#outgoing.connectTcp(address, options);
   }
 
+  /**
+   * A seqpacket connection to a unix socket of the target.
+   * @throws UnsupportedByAgentError when the agent is too old.
+   */
+  async connectSeqpacket(address: UnixPeerAddress, options: ConnectOptions = {}): Promise<PacketConnection> {
+    this.#need("outgoingSeqpacket", "connecting seqpacket sockets");
+    return await this.#outgoing.connectSeqpacket(address, options);
+  }
+
   connectUdp(address: SocketAddr, options: ConnectOptions = {}): Promise<DatagramConnection> {
     return this.#outgoing.connectUdp(address, options);
   }
@@ -210,6 +220,8 @@ export class Session implements AsyncDisposable {
         return this.#outgoing.handle("tcp", message.value);
       case "udpOutgoing":
         return this.#outgoing.handle("udp", message.value);
+      case "seqpacketOutgoing":
+        return this.#outgoing.handle("seqpacket", message.value);
       case "logMessage":
         this.#options.onLog?.(message.value);
         return true;
@@ -230,7 +242,6 @@ export class Session implements AsyncDisposable {
         return true;
       case "pauseTarget":
       case "vpn":
-      case "seqpacketOutgoing":
         return false;
     }
   }

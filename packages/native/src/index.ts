@@ -14,5 +14,6 @@ export { SystemCallError } from "./systemCall.ts";
 export type { Path } from "./cString.ts";
 export * from "./filePosition.ts";
 export { pipeHasWriter } from "./pipeWriter.ts";
+export { keepAccessTime, readCached, readInMemory, ReadMemory, type ReadPart } from "./readNow.ts";
 export * from "./statx.ts";
 export * from "./unixSocket.ts";

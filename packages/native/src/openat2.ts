@@ -41,10 +41,11 @@ const openHowSize = 24;
 const call = systemCall("openat2", "int64_t syscall(int64_t number, int64_t dirFd, const void *path, const void *how, int64_t size)");
 
 function openHow(flags: number, mode: number, resolve: number): Buffer {
-  const how = Buffer.alloc(openHowSize);
-  how.writeBigUInt64LE(BigInt(flags | O_CLOEXEC), 0);
-  how.writeBigUInt64LE(BigInt(mode), 8);
-  how.writeBigUInt64LE(BigInt(resolve), 16);
+  // Words of 64 bits, of which none needs more than 32: written so, they take a fraction of the time that bigints take.
+  const how = Buffer.allocUnsafe(openHowSize).fill(0);
+  how.writeUInt32LE(flags | O_CLOEXEC, 0);
+  how.writeUInt32LE(mode, 8);
+  how.writeUInt32LE(resolve, 16);
   return how;
 }
 

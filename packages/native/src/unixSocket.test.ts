@@ -4,6 +4,7 @@ import { test } from "node:test";
 import {
   acceptUnix,
   connectAbstract,
+  duplicate,
   listenUnix,
   peerName,
   raiseSendBuffer,
@@ -28,7 +29,15 @@ function pair(type: UnixSocketType, tag: string): Disposable & { client: number;
   connectAbstract(client, name);
   const server = acceptUnix(listener) ?? assert.fail("nobody connected");
   closeSync(listener);
-  return { client, server, name, [Symbol.dispose]: () => [client, server].forEach((fd) => closeSync(fd)) };
+  return {
+    client,
+    server,
+    name,
+    [Symbol.dispose]() {
+      closeSync(this.client);
+      closeSync(this.server);
+    },
+  };
 }
 
 function errnoName(action: () => unknown): string {
@@ -93,6 +102,29 @@ test("a full queue is no error, and the watch tells when there is room again", a
   for (let i = 0; i < sent; i++) receivePacket(server, 10_000);
   await writable;
   assert.ok(sendPacket(client, new Uint8Array(10_000)));
+});
+
+test("a watch wakes for an error, and again when it goes on", async () => {
+  using sockets = pair("seqpacket", "reset");
+  const { client, server } = sockets;
+  const wakes: (() => void)[] = [];
+  using watch = watchSocket(client, () => wakes.shift()?.());
+  const wake = (): Promise<void> => new Promise((resolve) => wakes.push(resolve));
+  watch.want({ readable: true, writable: false });
+  assert.ok(sendPacket(client, Buffer.from("unread")));
+  const woken = wake();
+  // Closing with something unread resets the connection; the descriptor itself stays for the pair to close.
+  closeSync(server);
+  sockets.server = duplicate(client);
+  await woken;
+  const again = wake();
+  watch.want({ readable: true, writable: false });
+  await again;
+  assert.equal(
+    errnoName(() => receivePacket(client, 100)),
+    "ECONNRESET",
+  );
+  assert.deepEqual(receivePacket(client, 100), { kind: "end" });
 });
 
 test("errors are the kernel's: nobody listens, a full backlog, the other side gone", () => {

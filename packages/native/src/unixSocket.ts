@@ -191,8 +191,11 @@ export interface SocketWatch extends Disposable {
 export function watchSocket(fd: number, onReady: () => void): SocketWatch {
   let isClosed = false;
   let isDue = false;
+  let wanted = 0;
   // The poll's own callback is none of Node's: promises settled in it would wait for the next one that is, and so might what follows.
-  const onPoll = (): void => {
+  const onPoll = (status: unknown): void => {
+    // In error: libuv watches no more.
+    if (typeof status === "number" && status < 0) wanted = 0;
     if (isDue) return;
     isDue = true;
     setImmediate(() => {
@@ -204,8 +207,11 @@ export function watchSocket(fd: number, onReady: () => void): SocketWatch {
   handle.stop();
   return {
     want({ readable, writable }) {
-      if (isClosed) return;
-      if (readable || writable) handle.start({ readable, writable }, onPoll);
+      const next = (readable ? 1 : 0) + (writable ? 2 : 0);
+      // Starting again costs system calls, even for the same.
+      if (isClosed || next === wanted) return;
+      wanted = next;
+      if (next > 0) handle.start({ readable, writable }, onPoll);
       else handle.stop();
     },
     [Symbol.dispose]() {

@@ -43,6 +43,11 @@ export class StreamDecoder<T> {
     return this.#messageOffset;
   }
 
+  /** Bytes of the stream read so far. */
+  get position(): number {
+    return this.#fedBytes - (this.#input.end - this.#input.pos);
+  }
+
   /** True when the stream may not end here. */
   get isInsideMessage(): boolean {
     return this.#begun !== null || this.#relayed !== null;

@@ -1,12 +1,15 @@
 // Reads, writes and positions of open files. The position is the kernel's, so appending, FIFOs, devices and files of /proc behave as for
 // any process. What is not ready (all descriptors are non-blocking) is waited for with rests, by this request alone.
 
-import { SEEK_CUR, SEEK_END, SEEK_SET, lseek } from "@understudy/native";
+import { ReadMemory, SEEK_CUR, SEEK_END, SEEK_SET, lseek } from "@understudy/native";
 import type { I64, ReadFileResponse, SeekFromInternal, U64 } from "@understudy/protocol";
 import { remoteIoError } from "../errors/remoteError.ts";
+import type { AnswerBuffer } from "./answerBuffer.ts";
 import { EAGAIN, EFBIG, EINVAL, errnoOf } from "./errnos.ts";
+import { isOfThisMachine } from "./fileSystems.ts";
 import { GrowingRests } from "./growingRests.ts";
 import { positionOf, seekInstantly, statusAtHand } from "./instantCalls.ts";
+import type { InstantReads } from "./instantReads.ts";
 import type { OpenedFile } from "./openFile.ts";
 import * as poolCalls from "./poolCalls.ts";
 
@@ -14,32 +17,50 @@ const offsetMax = 2n ** 63n - 1n;
 /** Never ask for less of a file that seems to be at its end: it may have grown. */
 const leastReadBytes = 4096;
 
+/** What a read needs beside the file. */
+export interface ReadMeans {
+  /** Most bytes of one answer. */
+  readonly maxBytes: number;
+  readonly instantReads: InstantReads;
+  /** Where the answer goes; null for memory of its own. */
+  readonly buffer: AnswerBuffer | null;
+  /** Its abort ends the wait for what is not ready. */
+  readonly signal: AbortSignal;
+}
+
 /**
  * One read(2), or pread(2) where a position is given.
  *
  * @param wanted most bytes the client takes; never more than `maxBytes` are read or allocated.
- * @returns a buffer of its own, empty at the end of the file.
+ * @returns bytes that are good as long as the buffer's; empty at the end of the file.
  */
-export async function read(
-  file: OpenedFile,
-  wanted: U64,
-  position: U64 | null,
-  maxBytes: number,
-  signal: AbortSignal,
-): Promise<ReadFileResponse> {
+export async function read(file: OpenedFile, wanted: U64, position: U64 | null, means: ReadMeans): Promise<ReadFileResponse> {
+  const { maxBytes, instantReads, buffer, signal } = means;
   const length = Math.min(wanted > maxBytes ? maxBytes : Number(wanted), bytesAhead(file, position));
   // The last byte asked for must have an offset that the kernel's signed type can hold.
   if (position !== null && BigInt(position) + BigInt(length) > offsetMax) throw remoteIoError(EINVAL, "pread");
-  const buffer = length <= leastReadBytes ? Buffer.allocUnsafe(length) : Buffer.allocUnsafeSlow(length);
-  const count = await whenReady(signal, () => poolCalls.readOnce(file.fd, buffer, position));
-  const bytes = buffer.subarray(0, count);
+  const memory = buffer === null ? new ReadMemory(length) : buffer.take(length);
+  const instant = await instantReads.read(file, memory, length, position);
+  let { count } = instant;
+  if (!instant.isAll) {
+    const rest = memory.bytes.subarray(count, length);
+    const restPosition = position === null || count === 0 ? position : BigInt(position) + BigInt(count);
+    try {
+      count += await whenReady(signal, () => poolCalls.readOnce(file.fd, rest, restPosition));
+    } catch (error) {
+      // A read that got something has not failed.
+      if (count === 0) throw error;
+    }
+    instantReads.wasRead(file);
+  }
+  const bytes = memory.bytes.subarray(0, count);
   // A short answer must not keep a long buffer alive until it is sent.
   return { bytes: count * 2 < length ? Buffer.from(bytes) : bytes, readAmount: count };
 }
 
 /** Bound of what a read can return, so that small files do not take large buffers; infinite where it is not known. */
 function bytesAhead(file: OpenedFile, position: U64 | null): number {
-  if (file.type !== "regular" || file.fileSystem !== "disk") return Infinity;
+  if (file.type !== "regular" || !isOfThisMachine(file.fileSystem)) return Infinity;
   const from = Number(position ?? positionOf(file.fd));
   return Math.max(Number(statusAtHand(file.fd).size) - from, leastReadBytes);
 }

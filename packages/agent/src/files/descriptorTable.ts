@@ -6,6 +6,7 @@ import { RemoteError, remoteIoError } from "../errors/remoteError.ts";
 import type { Gauge } from "../metrics/instruments.ts";
 import type { EntryStream } from "./entryStream.ts";
 import { EMFILE } from "./errnos.ts";
+import { isOfThisMachine } from "./fileSystems.ts";
 import { closeInstantly, statusAtHand } from "./instantCalls.ts";
 import type { OpenedFile } from "./openFile.ts";
 import * as poolCalls from "./poolCalls.ts";
@@ -158,7 +159,7 @@ export class DescriptorTable {
 function mayWait(entry: Entry): boolean {
   if (entry.kind === "stream") return true;
   const { isReadOnly, type, fileSystem } = entry.file;
-  return !isReadOnly || type === "other" || fileSystem !== "disk";
+  return !isReadOnly || type === "other" || !isOfThisMachine(fileSystem);
 }
 
 function notFound(id: U64): RemoteError {

@@ -5,18 +5,18 @@ import { AT_EMPTY_PATH, fstatfs, statx, type FileStatus } from "@understudy/nati
 import { statusAtHand } from "./instantCalls.ts";
 
 /**
- * `disk`: the size of a file says how much can be read. `virtual`: made up by the kernel on reading, sizes mean nothing, reads may wait.
- * `remote`: a server or an unknown kind, of which anything may wait.
+ * `disk`: the size of a file says how much can be read. `memory`: the same, and nothing is on a disk but what was swapped out. `virtual`:
+ * made up by the kernel on reading, sizes mean nothing, reads may wait. `remote`: a server or an unknown kind, of which anything may wait.
  */
-export type FileSystemKind = "disk" | "virtual" | "remote";
+export type FileSystemKind = "disk" | "memory" | "virtual" | "remote";
 
 // linux/magic.h and the headers of the file systems.
 const kinds: ReadonlyMap<bigint, FileSystemKind> = new Map<bigint, FileSystemKind>([
   [0xef53n, "disk"], // ext2, ext3, ext4
   [0x58465342n, "disk"], // xfs
   [0x9123683en, "disk"], // btrfs
-  [0x01021994n, "disk"], // tmpfs, devtmpfs
-  [0x858458f6n, "disk"], // ramfs
+  [0x01021994n, "memory"], // tmpfs, devtmpfs
+  [0x858458f6n, "memory"], // ramfs
   [0x794c7630n, "disk"], // overlay
   [0xf2f52010n, "disk"], // f2fs
   [0xe0f5e1e2n, "disk"], // erofs
@@ -32,6 +32,11 @@ const kinds: ReadonlyMap<bigint, FileSystemKind> = new Map<bigint, FileSystemKin
 const rememberedMs = 30_000;
 /** More devices than a container has mounts; above it everything is forgotten. */
 const devicesMax = 256;
+
+/** Whether the files' sizes say how much can be read, and nobody else's machine has a say. */
+export function isOfThisMachine(kind: FileSystemKind): boolean {
+  return kind === "disk" || kind === "memory";
+}
 
 /** What one session has learned of the file systems it met. */
 export class FileSystems {

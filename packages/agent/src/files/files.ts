@@ -24,9 +24,11 @@ import type {
   AccessFileResponse,
   FileRequest,
   FileResponse,
+  FutimensRequest,
   GetDEnts64Request,
   GetDEnts64Response,
   OpenOptionsInternal,
+  ReadFileResponse,
   ResponseError,
   Result,
   Timespec,
@@ -37,12 +39,14 @@ import type {
 import { RemoteError, remoteIoError, remoteKindError, toResponseError } from "../errors/remoteError.ts";
 import type { Log } from "../log/log.ts";
 import type { Gauge } from "../metrics/instruments.ts";
+import type { AnswerBuffer } from "./answerBuffer.ts";
 import * as contents from "./contents.ts";
 import { DescriptorTable } from "./descriptorTable.ts";
 import { EntryStream } from "./entryStream.ts";
 import { EINTR, EINVAL, ENOENT } from "./errnos.ts";
 import { FileSystems } from "./fileSystems.ts";
 import { closeInstantly } from "./instantCalls.ts";
+import type { InstantReads } from "./instantReads.ts";
 import { openFile, openFlags } from "./openFile.ts";
 import * as poolCalls from "./poolCalls.ts";
 import { fileSystemMetadata, fileSystemMetadataV2, metadata } from "./status.ts";
@@ -56,6 +60,8 @@ export interface FilesOptions {
   /** Counts open files, directories and directory streams of all sessions. */
   readonly openFds: Gauge;
   readonly limits: FilesLimits;
+  /** Shared by all sessions. */
+  readonly instantReads: InstantReads;
   /** True: times in responses are nanoseconds since 1970. False: only those within the second, as the reference sends them. */
   readonly fullTimes: boolean;
   /** The session's: its abort ends what waits for a FIFO or a device. */
@@ -73,12 +79,12 @@ export interface FilesLimits {
 export interface Files extends AsyncDisposable {
   /**
    * Carries out one request after those before it. There is no limit here to how many may wait: await each, or bound them. Bytes to
-   * write must stay as they are until it settles; bytes read are the response's own. Never rejects: a failure is the `err` of the
-   * response.
+   * write must stay as they are until it settles. Never rejects: a failure is the `err` of the response.
    *
+   * @param buffer what bytes read are in; then call again only when it was released. Without, they are the response's own.
    * @returns undefined for `close` and `closeDir`, which have no response.
    */
-  handle(request: FileRequest): Promise<FileResponse | undefined>;
+  handle(request: FileRequest, buffer?: AnswerBuffer): Promise<FileResponse | undefined>;
 }
 
 /** Makes the files of one session. The caller disposes them. */
@@ -98,6 +104,7 @@ class SessionFiles implements Files {
   readonly #fileSystems = new FileSystems();
   readonly #table: DescriptorTable;
   readonly #maxReadBytes: number;
+  readonly #instantReads: InstantReads;
   readonly #fullTimes: boolean;
   readonly #disposing = new AbortController();
   readonly #signal: AbortSignal;
@@ -108,12 +115,13 @@ class SessionFiles implements Files {
     this.#paths = new TargetPaths(options.rootFd);
     this.#table = new DescriptorTable(options.limits.maxOpenFiles, options.openFds);
     this.#maxReadBytes = options.limits.maxReadBytes ?? defaultMaxReadBytes;
+    this.#instantReads = options.instantReads;
     this.#fullTimes = options.fullTimes;
     this.#signal = AbortSignal.any([options.signal, this.#disposing.signal]);
   }
 
-  async handle(request: FileRequest): Promise<FileResponse | undefined> {
-    const work = this.#underWay.then(() => this.#respond(request));
+  async handle(request: FileRequest, buffer: AnswerBuffer | null = null): Promise<FileResponse | undefined> {
+    const work = this.#underWay.then(() => this.#respond(request, buffer));
     // Without the response, which would stay in memory until the next request.
     this.#underWay = work.then(() => undefined);
     return await work;
@@ -127,7 +135,7 @@ class SessionFiles implements Files {
   }
 
   /** The one place that says which response answers which request. */
-  async #respond(request: FileRequest): Promise<FileResponse | undefined> {
+  async #respond(request: FileRequest, buffer: AnswerBuffer | null): Promise<FileResponse | undefined> {
     const answer = <T>(work: () => Promise<T>): Promise<Result<T, ResponseError>> => this.#answer(request.kind, work);
     switch (request.kind) {
       case "open": {
@@ -140,11 +148,11 @@ class SessionFiles implements Files {
       }
       case "read": {
         const { remoteFd, bufferSize } = request.value;
-        return { kind: "read", value: await answer(() => this.#read(remoteFd, bufferSize, null)) };
+        return { kind: "read", value: await answer(() => this.#read(remoteFd, bufferSize, null, buffer)) };
       }
       case "readLimited": {
         const { remoteFd, bufferSize, startFrom } = request.value;
-        return { kind: "readLimited", value: await answer(() => this.#read(remoteFd, bufferSize, startFrom)) };
+        return { kind: "readLimited", value: await answer(() => this.#read(remoteFd, bufferSize, startFrom, buffer)) };
       }
       case "write": {
         const { fd, writeBytes } = request.value;
@@ -229,9 +237,7 @@ class SessionFiles implements Files {
       }
       case "futimens": {
         const { fd, times } = request.value;
-        const [access, modification] = times === null ? (["now", "now"] as const) : [fileTime(times[0]), fileTime(times[1])];
-        const work = async () => done(futimens(this.#table.file(fd).fd, access, modification));
-        return { kind: "futimens", value: await answer(work) };
+        return { kind: "futimens", value: await answer(() => this.#setTimes(fd, times)) };
       }
       case "fchown": {
         const { fd, owner, group } = request.value;
@@ -273,8 +279,9 @@ class SessionFiles implements Files {
     return { fd: this.#table.add(await openFile(this.#paths, this.#fileSystems, start, path, flags, this.#signal)) };
   }
 
-  #read(id: U64, wanted: U64, position: U64 | null): ReturnType<typeof contents.read> {
-    return contents.read(this.#table.file(id), wanted, position, this.#maxReadBytes, this.#signal);
+  async #read(id: U64, wanted: U64, position: U64 | null, buffer: AnswerBuffer | null): Promise<ReadFileResponse> {
+    const means = { maxBytes: this.#maxReadBytes, instantReads: this.#instantReads, buffer, signal: this.#signal };
+    return await contents.read(this.#table.file(id), wanted, position, means);
   }
 
   async #write(id: U64, bytes: Uint8Array, position: U64 | null): Promise<{ readonly writtenAmount: U64 }> {
@@ -352,6 +359,12 @@ class SessionFiles implements Files {
     return done(this.#named("root", oldPath, rename));
   }
 
+  async #setTimes(id: U64, times: FutimensRequest["times"]): Promise<null> {
+    const { fd } = this.#table.file(id);
+    const [access, modification] = times === null ? (["now", "now"] as const) : [fileTime(times[0]), fileTime(times[1])];
+    return await done(futimens(fd, access, modification));
+  }
+
   async #openStream(id: U64): Promise<{ readonly fd: U64 }> {
     const directory = this.#table.directory(id);
     this.#table.checkRoom();
@@ -388,6 +401,8 @@ function checkAbsolute(path: string): void {
 function fileTime({ tvSec, tvNsec }: Timespec): FileTime {
   if (tvNsec === UTIME_NOW) return "now";
   if (tvNsec === UTIME_OMIT) return "omit";
+  // Refused by the kernel as well, where they can be handed to it.
+  if (!Number.isSafeInteger(tvNsec)) throw remoteIoError(EINVAL, "futimens");
   return { seconds: tvSec, nanoseconds: Number(tvNsec) };
 }
 

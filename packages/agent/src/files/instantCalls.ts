@@ -3,15 +3,15 @@
 
 /* oxlint-disable node/no-sync -- this file is the exception, see above */
 import { closeSync, readlinkSync } from "node:fs";
-import type { FileStatus } from "@understudy/native";
-import { AT_EMPTY_PATH, AT_STATX_DONT_SYNC, lseekSync, O_PATH, openat2Sync, RESOLVE_CACHED, SEEK_CUR, statxSync } from "@understudy/native";
+import type { FileStatus, ReadMemory, ReadPart } from "@understudy/native";
+import * as native from "@understudy/native";
 
 /**
  * Names a file by an O_PATH descriptor if the kernel can find it in its cache alone; it fails with EAGAIN otherwise (EINVAL before
  * Linux 5.12). O_PATH opens nothing, so no driver, lease or file system server is asked.
  */
 export function locateCached(dirFd: number, path: string, flags: number, resolve: number): number {
-  return openat2Sync(dirFd, path, flags | O_PATH, 0, resolve | RESOLVE_CACHED);
+  return native.openat2Sync(dirFd, path, flags | native.O_PATH, 0, resolve | native.RESOLVE_CACHED);
 }
 
 /**
@@ -19,7 +19,7 @@ export function locateCached(dirFd: number, path: string, flags: number, resolve
  * such knowledge and asks its host; it is the one exception known.)
  */
 export function statusAtHand(fd: number): FileStatus {
-  return statxSync(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC);
+  return native.statxSync(fd, "", native.AT_EMPTY_PATH | native.AT_STATX_DONT_SYNC);
 }
 
 /** Closes a descriptor behind which no work waits: O_PATH, or opened only for reading on a file system of this machine. */
@@ -34,10 +34,31 @@ export function descriptorPath(fd: number): string {
 
 /** Moves the position of a regular file of this machine: an assignment in the kernel. */
 export function seekInstantly(fd: number, offset: number | bigint, whence: number): number {
-  return lseekSync(fd, offset, whence);
+  return native.lseekSync(fd, offset, whence);
 }
 
 /** Position of such a file. */
 export function positionOf(fd: number): number {
-  return lseekSync(fd, 0, SEEK_CUR);
+  return native.lseekSync(fd, 0, native.SEEK_CUR);
+}
+
+/**
+ * Reads a regular file of a disk from the kernel's page cache alone; what is not there is EAGAIN. Only for a descriptor that leaves the
+ * access time alone ({@link keepAccessTime}): writing that could wait for the disk. A program that has the kernel ask it for permission
+ * (fanotify) is waited for even so.
+ *
+ * @returns bytes read, or a negated error number.
+ */
+export function readCachedInstantly(fd: number, memory: ReadMemory, part: ReadPart): number {
+  return native.readCached(fd, memory, part);
+}
+
+/** Reads a regular file of tmpfs or ramfs, on a machine without swap: it is in memory, access time included. As {@link readCachedInstantly}. */
+export function readMemoryInstantly(fd: number, memory: ReadMemory, part: ReadPart): number {
+  return native.readInMemory(fd, memory, part);
+}
+
+/** Reads through this descriptor leave the access time alone from now on: a flag in the kernel. False where that is not allowed. */
+export function keepAccessTime(fd: number): boolean {
+  return native.keepAccessTime(fd);
 }

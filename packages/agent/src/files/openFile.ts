@@ -23,6 +23,7 @@ import { EACCES, EAGAIN, ENXIO, errnoOf } from "./errnos.ts";
 import type { FileSystemKind, FileSystems } from "./fileSystems.ts";
 import { GrowingRests } from "./growingRests.ts";
 import { closeInstantly, statusAtHand } from "./instantCalls.ts";
+import { type InstantReading, instantReading } from "./instantReads.ts";
 import { isOwnProcessFile } from "./ownProcess.ts";
 import * as poolCalls from "./poolCalls.ts";
 import type { Start, TargetPaths } from "./targetPaths.ts";
@@ -33,6 +34,8 @@ export interface OpenedFile {
   readonly type: "regular" | "directory" | "other";
   readonly fileSystem: FileSystemKind;
   readonly isReadOnly: boolean;
+  /** How it may be read on the event loop; whoever reads it changes this. */
+  instantReading: InstantReading;
 }
 
 /** Permissions of a new file before the umask, as the reference has them. */
@@ -77,12 +80,8 @@ export async function openFile(
     if (fileSystem === "virtual" && type === S_IFREG && (await isOwnProcessFile(paths, fd))) {
       throw remoteIoError(EACCES, "file of the agent's own process");
     }
-    return {
-      fd,
-      type: type === S_IFREG ? "regular" : type === S_IFDIR ? "directory" : "other",
-      fileSystem,
-      isReadOnly: access === O_RDONLY,
-    };
+    const kind = type === S_IFREG ? "regular" : type === S_IFDIR ? "directory" : "other";
+    return { fd, type: kind, fileSystem, isReadOnly: access === O_RDONLY, instantReading: instantReading(kind, fileSystem) };
   } catch (error) {
     await poolCalls.close(fd);
     throw error;

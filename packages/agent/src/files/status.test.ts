@@ -196,6 +196,8 @@ test("times, mode and owner are set by descriptor; omitted ones stay", async () 
   assert.equal(after.mtimeNs, before.mtimeNs);
   const invalid: [Timespec, Timespec] = [times[0], { tvSec: 0, tvNsec: 1_000_000_000 }];
   assert.equal(await session.errno("futimens", { kind: "futimens", value: { fd, times: invalid } }), 22);
+  const enormous = [invalid[1], { tvSec: 1, tvNsec: 2n ** 63n - 1n }] as const;
+  assert.equal(await session.errno("futimens", { kind: "futimens", value: { fd, times: enormous } }), 22);
   await session.ok("futimens", { kind: "futimens", value: { fd, times: null } });
   assert.ok(fs.statSync(target.at("file")).atimeMs > 1e9);
 

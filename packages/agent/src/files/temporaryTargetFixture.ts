@@ -10,6 +10,7 @@ import type { FileRequest, FileResponse, OpenOptionsInternal, ResponseError, U64
 import type { Log } from "../log/log.ts";
 import { Gauge } from "../metrics/instruments.ts";
 import { createFiles, type Files, type FilesLimits } from "./files.ts";
+import { InstantReads } from "./instantReads.ts";
 
 export const noOptions: OpenOptionsInternal = {
   read: false,
@@ -40,8 +41,8 @@ export class SessionUnderTest implements AsyncDisposable {
   readonly files: Files;
   readonly ended = new AbortController();
 
-  constructor(rootFd: number, openFds: Gauge, limits: FilesLimits, fullTimes: boolean) {
-    this.files = createFiles({ rootFd, log, openFds, limits, fullTimes, signal: this.ended.signal });
+  constructor(rootFd: number, openFds: Gauge, limits: FilesLimits, fullTimes: boolean, instantReads = new InstantReads()) {
+    this.files = createFiles({ rootFd, log, openFds, limits, instantReads, fullTimes, signal: this.ended.signal });
   }
 
   /** The result in the response, which must be of the given kind. */

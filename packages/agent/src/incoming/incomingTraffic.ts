@@ -20,6 +20,7 @@ import { type HeaderEdit, headerEdit } from "./http/rewriteHead.ts";
 import { MirrorClient, type MirroredConnection } from "./mirror/mirrorClient.ts";
 import { pump } from "./pump.ts";
 import type { RedirectedConnection } from "./redirect/listener.ts";
+import { RedirectError } from "./redirect/redirectError.ts";
 import type { Redirector } from "./redirect/redirector.ts";
 import { StealClient } from "./steal/stealClient.ts";
 import { type Mirrorer, PortSubscriptions, type Stealer, type Subscription } from "./subscriptions.ts";
@@ -122,7 +123,7 @@ export class IncomingTraffic implements AsyncDisposable {
       return null;
     } catch (error) {
       this.release(port);
-      if (!this.#closing.signal.aborted) this.#options.log.event("REDIRECT_FAILED", { port, error: String(error) });
+      if (!this.#closing.signal.aborted) this.#reportRedirect(error, port);
       return redirectProblem(link, port, error);
     }
   }
@@ -263,7 +264,7 @@ export class IncomingTraffic implements AsyncDisposable {
       // It may have been asked for again meanwhile.
       if (!this.#ports.has(port)) await redirector?.remove(port);
     } catch (error) {
-      this.#options.log.event("REDIRECT_FAILED", { port, error: String(error) });
+      this.#reportRedirect(error, port);
     }
   }
 
@@ -290,6 +291,11 @@ export class IncomingTraffic implements AsyncDisposable {
     }
   }
 
+  #reportRedirect(error: unknown, port?: number): void {
+    const isTaken = error instanceof RedirectError && error.problem === "taken";
+    this.#options.log.event(isTaken ? "REDIRECT_TABLE_TAKEN" : "REDIRECT_FAILED", { port, error: String(error) });
+  }
+
   /** Tells everybody concerned, and tries to redirect their ports again until it works. */
   #lost(): void {
     for (const [port, { subscriptions }] of this.#ports) {
@@ -311,7 +317,7 @@ export class IncomingTraffic implements AsyncDisposable {
         signal: AbortSignal.any([restored.signal, this.#closing.signal]),
         restMs: RESTORE_REST_MS,
         maxRestMs: 60_000,
-        onError: (error) => this.#options.log.event("REDIRECT_FAILED", { error: String(error) }),
+        onError: (error) => this.#reportRedirect(error),
       },
     );
   }

@@ -71,41 +71,17 @@ export const adminEvents = {
     remedy: "Raise the limit of open files of the agent's container, or spread the clients over more agents.",
     isLimited: true,
   },
-  POOL_CALLS_STUCK: {
-    level: "warn",
-    message: "file operations of the target do not return",
-    remedy: "Check the target's network or FUSE file systems.",
-    isLimited: true,
-  },
-  MEMORY_BUDGET_EXHAUSTED: {
-    level: "warn",
-    message: "the memory budget shared by all sessions is used up",
-    remedy: "Raise UNDERSTUDY_TOTAL_BUFFER_BYTES together with the pod's memory limit, or use fewer sessions.",
-    isLimited: true,
-  },
 
   // Settings.
+  NOT_AVAILABLE: {
+    level: "error",
+    message: "the configuration asks for something that this version of the agent cannot do",
+    remedy: "Leave out what the record names, or use a version that has it.",
+  },
   SETTING_INVALID: {
     level: "error",
     message: "a setting has an invalid value and is ignored",
     remedy: "Correct the variable named in the record in the agent's pod.",
-  },
-  OPERATOR_CERTIFICATE_INVALID: {
-    level: "error",
-    message: "the operator's certificate cannot be used",
-    remedy: "Pass one PEM certificate with one DNS or IP subject alternative name.",
-  },
-  OPERATOR_TLS_FAILED: {
-    level: "error",
-    message: "the TLS handshake with the operator failed",
-    remedy: "Check that the operator uses the certificate that was given to the agent.",
-    isLimited: true,
-  },
-  STEAL_TLS_UNUSABLE: {
-    level: "error",
-    message: "the TLS configuration of a stolen port cannot be used",
-    remedy: "Check the certificate and key files that the TLS configuration names, in the target's file system.",
-    isLimited: true,
   },
 
   // Sockets of the agent.
@@ -136,21 +112,6 @@ export const adminEvents = {
     message: "no process belongs to the target container, process 1 is taken as the target",
     remedy: "Check that the pod shares its process namespace and that the target container runs.",
   },
-  TARGET_EXITED: {
-    level: "warn",
-    message: "target container process exited",
-    remedy: "Check why the target ended; the agent leaves and clients have to connect again.",
-  },
-  TARGET_WATCH_FAILED: {
-    level: "error",
-    message: "the end of the target process cannot be noticed",
-    remedy: "Use a node with kernel 5.3 or later; until then, end the agent yourself when the target restarts.",
-  },
-  NAMESPACE_NOT_ENTERED: {
-    level: "error",
-    message: "the target's network namespace cannot be entered",
-    remedy: "Give the agent CAP_SYS_ADMIN and CAP_SYS_PTRACE, or make it privileged.",
-  },
   ENVIRON_UNREADABLE: {
     level: "error",
     message: "the environment of the target process cannot be read",
@@ -161,16 +122,6 @@ export const adminEvents = {
     message: "the target's resolver configuration cannot be read",
     remedy: "Check /etc/resolv.conf and /etc/hosts of the target; until then, names may not resolve for clients.",
     isLimited: true,
-  },
-  RIGHTS_NOT_DROPPED: {
-    level: "warn",
-    message: "rights that are no longer needed could not be given up",
-    remedy: "Check the security context of the agent's pod.",
-  },
-  TOOL_MISSING: {
-    level: "error",
-    message: "a program that the agent needs is missing in its image",
-    remedy: "Use the agent's own image, or install the program named in the record.",
   },
 
   // Traffic of the target.
@@ -192,19 +143,8 @@ export const adminEvents = {
     remedy: "Check the peer named in the record; it may speak HTTP that the agent refuses.",
     isLimited: true,
   },
-  ORIGINAL_DESTINATION_UNKNOWN: {
-    level: "warn",
-    message: "the original destination of a redirected connection is unknown",
-    remedy: "Check that nothing connects to the agent's redirect port itself and that conntrack entries are not flushed.",
-    isLimited: true,
-  },
 
   // Redirect rules.
-  REDIRECT_BACKEND_CHOSEN: {
-    level: "info",
-    message: "the way to redirect traffic was chosen",
-    remedy: "Nothing needs to be done.",
-  },
   REDIRECT_FAILED: {
     level: "error",
     message: "traffic of the target cannot be redirected",
@@ -227,21 +167,6 @@ export const adminEvents = {
     level: "error",
     message: "another agent already redirects traffic of this target",
     remedy: "End the other agent, or wait for it to leave.",
-  },
-  REDIRECT_RULES_DIRTY: {
-    level: "error",
-    message: "redirect rules of an earlier agent were found",
-    remedy: "Delete the target's pod, or start the agent with --clean-iptables-on-start.",
-  },
-  REDIRECT_RULES_CLEANED: {
-    level: "warn",
-    message: "redirect rules of an earlier agent were removed",
-    remedy: "Check why the earlier agent could not clean up, if this happens often.",
-  },
-  REDIRECT_CLEANUP_FAILED: {
-    level: "error",
-    message: "redirect rules could not be removed",
-    remedy: "Delete the target's pod; its traffic may be lost until then.",
   },
   FLUSH_FAILED: {
     level: "warn",

@@ -88,7 +88,7 @@ suite("what is written", () => {
   test("without directives only errors are written", () => {
     using used = kit("");
     used.log.event("SERVING");
-    used.log.event("TARGET_EXITED");
+    used.log.event("FLUSH_FAILED");
     used.log.event("LISTEN_FAILED");
     used.log.debug("detail");
     assert.deepEqual(

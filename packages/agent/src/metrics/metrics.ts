@@ -8,11 +8,21 @@ import { Counter, CounterFamily, Gauge, PortGauges } from "./instruments.ts";
 import { readProcessMetrics } from "./processMetrics.ts";
 
 /** What bytes to and from clients belong to. */
-export const trafficKinds = ["control", "dns", "env", "files", "mirror", "steal", "tcp_outgoing", "udp_outgoing"] as const;
+export const trafficKinds = [
+  "control",
+  "dns",
+  "env",
+  "files",
+  "mirror",
+  "seqpacket_outgoing",
+  "steal",
+  "tcp_outgoing",
+  "udp_outgoing",
+] as const;
 export type TrafficKind = (typeof trafficKinds)[number];
 
 /** Why a message of a client was not carried out although it could be read. */
-export const refusalReasons = ["too_large", "limit_reached", "unsupported", "unexpected"] as const;
+export const refusalReasons = ["too_large", "unsupported"] as const;
 export type RefusalReason = (typeof refusalReasons)[number];
 
 /** What became of an HTTP request that arrived at a redirected port. */
@@ -60,7 +70,6 @@ export class Metrics {
   readonly refusedMessages = new CounterFamily<RefusalReason>(refusalReasons);
   readonly mirrorDroppedBytes = new Counter();
   readonly mirrorDroppedConnections = new Counter();
-  readonly mirrorDroppedMessages = new Counter();
   readonly httpRequests = new CounterFamily<HttpOutcome>(httpOutcomes);
   readonly seqpacketConnections = new Gauge();
   /** Datagrams and packets of outgoing connections that were dropped. */
@@ -68,8 +77,6 @@ export class Metrics {
   /** Bytes of the memory budget that sessions hold. */
   readonly bufferedBytes = new Gauge();
   readonly bufferedBytesLimit = new Gauge();
-  /** Calls in the thread pool that have not returned for long. */
-  readonly stuckPoolCalls = new Gauge();
   /** Longest the event loop stood still in the last interval. */
   readonly eventLoopDelaySeconds = new Gauge();
   readonly eventLoopStalls = new Counter();
@@ -150,13 +157,11 @@ export class Metrics {
       many("understudy_refused_messages_total", "Messages that were not carried out.", "reason", this.refusedMessages),
       one("understudy_mirror_dropped_bytes_total", "Mirrored bytes that were dropped.", this.mirrorDroppedBytes),
       one("understudy_mirror_dropped_connections_total", "Mirrored connections that were given up.", this.mirrorDroppedConnections),
-      one("understudy_mirror_dropped_messages_total", "Mirror messages that were dropped.", this.mirrorDroppedMessages),
       many("understudy_http_requests_total", "HTTP requests at redirected ports.", "outcome", this.httpRequests),
       one("understudy_seqpacket_connections", "Open seqpacket unix connections.", this.seqpacketConnections),
       many("understudy_dropped_datagrams_total", "Datagrams of outgoing connections that were dropped.", "reason", this.droppedDatagrams),
       one("understudy_buffered_bytes", "Bytes of the shared memory budget in use.", this.bufferedBytes),
       one("understudy_buffered_bytes_limit", "Size of the shared memory budget in bytes.", this.bufferedBytesLimit),
-      one("understudy_stuck_pool_calls", "Thread pool calls that do not return.", this.stuckPoolCalls),
       one("understudy_event_loop_delay_seconds", "Longest the event loop stood still in the last interval.", this.eventLoopDelaySeconds),
       one("understudy_event_loop_stalls_total", "Times the event loop stood still for long.", this.eventLoopStalls),
       one("understudy_log_lines_dropped_total", "Log lines dropped for want of a reader.", this.logLinesDropped),

@@ -240,8 +240,10 @@ class Connection {
   readonly #id: number;
   readonly #socket: ByteSocket;
   readonly #options: ConnectionOptions;
-  /** Bytes that wait for the peer, a kept receive buffer counted in full. */
+  /** Bytes that wait for the peer, a kept receive buffer counted once and in full. */
   #pendingBytes = 0;
+  /** The memory of the receive buffer that was counted last. */
+  #countedBuffer: ArrayBufferLike | null = null;
   /** True once the client closed or the session ended: nothing more is told. */
   #isAbandoned = false;
   #withdraw: (() => void) | null = null;
@@ -284,7 +286,14 @@ class Connection {
         buffer.keep();
       },
     });
-    if (!isDone) this.#setPending(this.#pendingBytes + (isKept.value ? RECEIVE_BUFFER_BYTES : bytes.length));
+    if (!isDone) this.#setPending(this.#pendingBytes + (isKept.value ? this.#countBuffer(bytes.buffer) : bytes.length));
+  }
+
+  /** What keeping the receive buffer adds: nothing when the last write lies in it, too. */
+  #countBuffer(memory: ArrayBufferLike): number {
+    if (memory === this.#countedBuffer) return 0;
+    this.#countedBuffer = memory;
+    return RECEIVE_BUFFER_BYTES;
   }
 
   /** The client closed: what it wrote is still delivered, nothing more is told. */
@@ -328,6 +337,7 @@ class Connection {
 
   #setPending(bytes: number): void {
     this.#pendingBytes = bytes;
+    if (bytes === 0) this.#countedBuffer = null;
     this.#stuck.isWaiting = bytes > 0;
     this.#options.onPending(bytes);
   }

@@ -270,7 +270,10 @@ test("the copy of a stolen raw connection goes on when the client that answers l
 });
 
 for (const [what, answer] of [
-  ["closes the connection", (client: Client, id: Id) => respond(client, id, "no", { status: 413, headers: [["connection", [Buffer.from("close")]]] })],
+  [
+    "closes the connection",
+    (client: Client, id: Id) => respond(client, id, "no", { status: 413, headers: [["connection", [Buffer.from("close")]]] }),
+  ],
   ["is given up", (client: Client, id: Id) => steal(client, { kind: "connectionUnsubscribe", value: id })],
 ] as const) {
   test(`the copy of a request ends when its answer ${what} before its body is there`, async () => {
@@ -308,6 +311,23 @@ test("an answer that has begun is not lost when the request turns out to be malf
   socket.socket.end("nt-Length: 0\r\n\r\n");
   assert.equal(await peer.ended(), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
   peer[Symbol.dispose]();
+  client[Symbol.dispose]();
+  await assertGivenBack(pod);
+});
+
+test("a peer that sent ahead is let go when the target ends the connection without an answer", async () => {
+  const target = manualTarget();
+  await using pod = await PodUnderTest.start(target.server);
+  using client = await pod.client();
+  await pod.steal(client, `^${MINE}$`);
+  using peer = await pod.peer();
+  peer.write(GET("/1") + GET("/2"));
+  const socket = await target.next();
+  await socket.until((text) => text === GET("/1"));
+  socket.socket.end();
+  await peer.ended();
+  assert.equal(await socket.until((text) => text.includes("/2")), GET("/1") + GET("/2"));
+  peer.socket.end();
   client[Symbol.dispose]();
   await assertGivenBack(pod);
 });

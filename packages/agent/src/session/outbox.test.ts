@@ -4,6 +4,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { Writer } from "@understudy/protocol";
 import { MemoryBudget } from "../task/memoryBudget.ts";
+import { Metrics } from "../metrics/metrics.ts";
 import { createTurnEnd } from "../task/turnEnd.ts";
 import { Outbox } from "./outbox.ts";
 import { listening, portOf } from "./sessionFixture.ts";
@@ -17,7 +18,14 @@ test("all sources that wait are resumed once there is room, also when the first 
   const budget = new MemoryBudget({ totalBytes: 1 << 24, shareMaxBytes: 64 * 1024 });
   const share = budget.open();
   const writer = new Writer();
-  const outbox = new Outbox({ socket, writer, share, turnEnd: createTurnEnd(), onRelief: () => undefined });
+  const outbox = new Outbox({
+    socket,
+    writer,
+    share,
+    turnEnd: createTurnEnd(assert.ifError),
+    sentBytes: new Metrics().sentBytes,
+    onRelief: () => undefined,
+  });
   while (share.hasRoom) {
     const bytes = new Uint8Array(60_000);
     outbox.send({ kind: "tcpOutgoing", value: { kind: "read", value: { kind: "ok", value: { connectionId: 1, bytes } } } }, "data");

@@ -4,6 +4,9 @@
 
 import type { Socket } from "node:net";
 import { DaemonMessage, type Writer } from "@understudy/protocol";
+import type { CounterFamily } from "../metrics/instruments.ts";
+import type { TrafficKind } from "../metrics/metrics.ts";
+import { trafficKind } from "./trafficKind.ts";
 import type { ReusedBuffer } from "../link/sessionLink.ts";
 import type { MemoryShare } from "../task/memoryBudget.ts";
 import type { TurnEnd } from "../task/turnEnd.ts";
@@ -72,6 +75,8 @@ export interface OutboxOptions {
   readonly writer: Writer;
   readonly share: MemoryShare;
   readonly turnEnd: TurnEnd;
+  /** Bytes of all sessions' messages. */
+  readonly sentBytes: CounterFamily<TrafficKind>;
   /** Called when less is queued than before. */
   readonly onRelief: () => void;
 }
@@ -121,7 +126,9 @@ export class Outbox {
     }
     const lane = this.#lanes[laneName];
     const isReferenced = buffer !== undefined && writer.isReferencing;
+    const before = lane.bytes;
     lane.push(writer.take());
+    this.#options.sentBytes.with(trafficKind(message)).add(lane.bytes - before);
     this.#count();
     if (isReferenced) {
       this.#flush();

@@ -2,12 +2,13 @@
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import type { DaemonSeqpacket, SocketAddress } from "@understudy/protocol";
 import { echoPackets, listenForPackets, type PacketPeer } from "../outgoing/packetPeerFixture.ts";
 import { AgentUnderTest, type Client } from "./sessionFixture.ts";
-import { abstractName, UnixTarget, unixPath } from "./unixFixture.ts";
+import { abstractName, UnixTarget, unixPath } from "../outgoing/unixTargetFixture.ts";
 
 /** A listener with a name of its own, and the one peer that it will have. */
 function onePeer(tag: string): Disposable & { readonly address: SocketAddress; readonly peer: Promise<PacketPeer> } {
@@ -128,11 +129,12 @@ test("the peer's end leaves the client's direction open, and a peer that is gone
 
 test("a packet that the kernel can never take ends its connection with an error instead of being cut", async () => {
   using listener = onePeer("large");
-  await using agent = await AgentUnderTest.start({ maxMessageBytes: 128 << 20 });
+  await using agent = await AgentUnderTest.start({ maxMessageBytes: 1 << 30, totalBytes: 1 << 30 });
   using client = await agent.client();
   client.send({ kind: "switchProtocolVersion", value: "1.29.0" }, { kind: "readyForLogs" });
   const connectionId = await connected(client, listener.address);
-  write(client, connectionId, new Uint8Array(64 << 20));
+  const limit = 2 * Number(readFileSync("/proc/sys/net/core/wmem_max", "utf8"));
+  write(client, connectionId, new Uint8Array(limit));
   assert.match((await client.next("logMessage")).value.message, /EMSGSIZE/);
   assert.deepEqual(await next(client), { kind: "close", value: connectionId });
   using peer = await listener.peer;
@@ -141,7 +143,10 @@ test("a packet that the kernel can never take ends its connection with an error 
 
 test("a peer that takes nothing delays only itself, and its connection ends at the limit", async () => {
   using stuck = onePeer("stuck");
-  using _echo = listenForPackets({ kind: "abstract", name: Buffer.from(`understudy-${process.pid}-echo`) }, (peer) => void echoPackets(peer));
+  using _echo = listenForPackets(
+    { kind: "abstract", name: Buffer.from(`understudy-${process.pid}-echo`) },
+    (peer) => void echoPackets(peer),
+  );
   await using agent = await AgentUnderTest.start({ stuckPeerTimeoutMs: 800 });
   using client = await agent.client();
   const stuckId = await connected(client, stuck.address);

@@ -2,6 +2,7 @@
 
 import type { FileRequest, FileResponse, LookupRecord, Writer } from "@understudy/protocol";
 import type { AddressFamily, LayerTcp, LayerTcpSteal } from "@understudy/protocol";
+import type { AnswerBuffer, AnswerBuffers } from "../files/answerBuffer.ts";
 import type { ReusedBuffer, SessionLink } from "../link/sessionLink.ts";
 import type { Log } from "../log/log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -27,8 +28,12 @@ export interface SessionLimits {
 
 /** One session's files. */
 export interface SessionFiles extends AsyncDisposable {
-  /** Undefined for requests that have no answer. Called again only when the last call has resolved. */
-  handle(request: FileRequest): Promise<FileResponse | undefined>;
+  /**
+   * Undefined for requests that have no answer. Called again only when the last call has resolved.
+   *
+   * @param buffer what bytes read are in: release it when the answer was sent.
+   */
+  handle(request: FileRequest, buffer: AnswerBuffer): Promise<FileResponse | undefined>;
 }
 
 export interface NameResolver {
@@ -51,6 +56,8 @@ export interface Services {
   readonly limits: SessionLimits;
   readonly budget: MemoryBudget;
   readonly buffers: ReceiveBuffers;
+  /** For the answers to reads. */
+  readonly answerBuffers: AnswerBuffers;
   readonly turnEnd: TurnEnd;
   /** Shared, since encoding one message never waits. */
   readonly writer: Writer;

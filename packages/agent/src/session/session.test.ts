@@ -163,3 +163,13 @@ test("five hundred sessions at once are all served", async () => {
   assert.equal(agent.sessions.count, 500);
   for (const client of clients) client[Symbol.dispose]();
 });
+
+test("bytes are counted by what they belong to, both ways", async () => {
+  await using agent = await AgentUnderTest.start();
+  using client = await agent.client();
+  client.send({ kind: "ping" }, { kind: "getAddrInfoRequest", value: { node: "name" } });
+  await client.next("getAddrInfoResponse");
+  const { receivedBytes, sentBytes } = agent.metrics;
+  assert.deepEqual([receivedBytes.with("control").value, receivedBytes.with("dns").value], [1, 6]);
+  assert.deepEqual([sentBytes.with("control").value, sentBytes.with("dns").value], [1, 3]);
+});

@@ -17,6 +17,7 @@ import {
   type VersionGate,
 } from "@understudy/protocol";
 import { toResponseError } from "../errors/remoteError.ts";
+import { AnswerBuffer } from "../files/answerBuffer.ts";
 import type { ReusedBuffer, SessionLink } from "../link/sessionLink.ts";
 import { SeqpacketOutgoing } from "../outgoing/seqpacket.ts";
 import { TcpOutgoing } from "../outgoing/tcp.ts";
@@ -27,6 +28,7 @@ import { AnswersInOrder, WorkInOrder } from "../task/orderedAnswers.ts";
 import { Outbox } from "./outbox.ts";
 import * as refusals from "./refusals.ts";
 import type { IncomingClient, Services, SessionFiles } from "./services.ts";
+import { trafficKind } from "./trafficKind.ts";
 
 /** Longest stretch of handling one client's messages, in ms, before everybody else has a turn. */
 const SLICE_MS = 2;
@@ -60,6 +62,7 @@ export class Session implements SessionLink {
   readonly #seqpacket: SeqpacketOutgoing;
   readonly #fileWork: WorkInOrder;
   #files: SessionFiles | null = null;
+  readonly #fileBuffer: AnswerBuffer;
   readonly #environmentWork: WorkInOrder;
   readonly #nameAnswers: AnswersInOrder<DaemonMessage>;
   readonly #reverseAnswers: AnswersInOrder<DaemonMessage>;
@@ -71,6 +74,8 @@ export class Session implements SessionLink {
   #textsWithoutRoom = 0;
   /** True while received bytes wait for the next slice or for room. */
   #isReadingHeld = false;
+  /** Received bytes that the metrics know of. */
+  #countedBytes = 0;
 
   constructor(id: number, open: (onread: OnReadOpts) => Socket, services: Services) {
     this.id = id;
@@ -84,7 +89,14 @@ export class Session implements SessionLink {
       ended: () => this.#end("client ended the connection"),
       closed: (error) => this.#end(error === null ? "connection closed" : `connection lost: ${error.message}`),
     });
-    this.#outbox = new Outbox({ socket: this.#socket.socket, writer, share: this.#share, turnEnd, onRelief: () => this.#continue() });
+    this.#outbox = new Outbox({
+      socket: this.#socket.socket,
+      writer,
+      share: this.#share,
+      turnEnd,
+      sentBytes: metrics.sentBytes,
+      onRelief: () => this.#continue(),
+    });
     const onRelief = (): void => this.#continue();
     this.#waiting = new WaitingBytes({ maxBytes: limits.maxPendingBytes, budget, onRelief });
     const { maxConnections, connectTimeoutMs, stuckPeerTimeoutMs: stuckTimeoutMs } = limits;
@@ -97,10 +109,17 @@ export class Session implements SessionLink {
       connectionCount: metrics.seqpacketConnections,
       droppedEmpty: metrics.droppedDatagrams.with("empty"),
     });
+    this.#fileBuffer = new AnswerBuffer(services.answerBuffers);
     this.#fileWork = new WorkInOrder((error) => this.#workFailed(error));
     this.#environmentWork = new WorkInOrder((error) => this.#workFailed(error));
-    this.#nameAnswers = new AnswersInOrder((answer) => this.#answer(answer));
-    this.#reverseAnswers = new AnswersInOrder((answer) => this.#answer(answer));
+    this.#nameAnswers = new AnswersInOrder(
+      (answer) => this.#answer(answer),
+      (error) => this.#workFailed(error),
+    );
+    this.#reverseAnswers = new AnswersInOrder(
+      (answer) => this.#answer(answer),
+      (error) => this.#workFailed(error),
+    );
   }
 
   get signal(): AbortSignal {
@@ -188,6 +207,7 @@ export class Session implements SessionLink {
       for (let count = 1; !this.signal.aborted; count++) {
         const message = this.#decoder.next();
         if (message === undefined) break;
+        this.#countReceived(message);
         this.#handle(message);
         if (count % SLICE_CHECK === 0 && performance.now() - began > SLICE_MS && !this.#decoder.isDrained) {
           this.#isReadingHeld = true;
@@ -210,6 +230,12 @@ export class Session implements SessionLink {
     return false;
   }
 
+  #countReceived(message: ClientMessage): void {
+    const { position } = this.#decoder;
+    this.#services.metrics.receivedBytes.with(trafficKind(message)).add(position - this.#countedBytes);
+    this.#countedBytes = position;
+  }
+
   #resumeHeld(): void {
     if (!this.#isReadingHeld || this.signal.aborted) return;
     this.#isReadingHeld = false;
@@ -218,6 +244,8 @@ export class Session implements SessionLink {
 
   /** Something that reading waits for may have become less. */
   #continue(): void {
+    // Once the session has ended, what it had queued may still be on its way although nothing is queued any more.
+    if (this.#outbox.queuedBytes === 0 && !this.signal.aborted) this.#fileBuffer.reclaim();
     if (this.#isReadingHeld && this.#decoder.isDrained && !this.#mustWait()) this.#resumeHeld();
   }
 
@@ -280,10 +308,10 @@ export class Session implements SessionLink {
         this.#seqpacket.handle(message.value);
         return;
       case "pauseTargetRequest":
-        this.reply(refusals.pauseTarget);
+        this.#refuseUnsupported(refusals.pauseTarget);
         return;
       case "vpn":
-        this.reply(refusals.vpn);
+        this.#refuseUnsupported(refusals.vpn);
         return;
       // Operators send these; without one they ask for nothing.
       case "operatorPong":
@@ -294,14 +322,19 @@ export class Session implements SessionLink {
 
   #steal(message: Extract<ClientMessage, { kind: "tcpSteal" }>["value"]): void {
     const incoming = this.#joinIncoming();
-    if (incoming === null) this.reply(refusals.stealTargetless);
+    if (incoming === null) this.#refuseUnsupported(refusals.stealTargetless);
     else incoming.steal(message, this.#socket);
   }
 
   #mirror(message: Extract<ClientMessage, { kind: "tcp" }>["value"]): void {
     const incoming = this.#joinIncoming();
-    if (incoming === null) this.reply(refusals.mirrorTargetless);
+    if (incoming === null) this.#refuseUnsupported(refusals.mirrorTargetless);
     else incoming.mirror(message);
+  }
+
+  #refuseUnsupported(answer: DaemonMessage): void {
+    this.#services.metrics.refusedMessages.with("unsupported").add();
+    this.reply(answer);
   }
 
   #joinIncoming(): IncomingClient | null {
@@ -315,8 +348,9 @@ export class Session implements SessionLink {
     const files = this.#files;
     this.#fileWork.add(async () => {
       if (this.signal.aborted) return;
-      const response = await files.handle(request);
-      if (response !== undefined) this.#outbox.send({ kind: "file", value: response }, "files");
+      const response = await files.handle(request, this.#fileBuffer);
+      if (response !== undefined) this.#outbox.send({ kind: "file", value: response }, "files", this.#fileBuffer);
+      this.#fileBuffer.release();
       if (!this.hasRoom) await this.#room();
       this.#continue();
     });
@@ -372,7 +406,10 @@ export class Session implements SessionLink {
     metrics.decodeErrors.add();
     const fields = { session: this.id, offset: this.#decoder.messageOffset, problem: withoutQuotes(error.message) };
     if (error.code === "malformed") log.event("MALFORMED_MESSAGE", fields);
-    else log.debug("message exceeds a limit", fields);
+    else {
+      metrics.refusedMessages.with("too_large").add();
+      log.debug("message exceeds a limit", fields);
+    }
     void this.goodbye(`message refused: ${error.message}`);
   }
 

@@ -65,7 +65,7 @@ for (const [how, leave] of [
     client.socket.resume();
     await client.closed;
     // It had what the kernel held, and then a reset instead of an end.
-    assert.equal((client.socket.errored as NodeJS.ErrnoException | null)?.code, "ECONNRESET");
+    assert.match(String(client.socket.errored), /ECONNRESET/);
     server.close();
   });
 }

@@ -12,6 +12,7 @@ import {
   Writer,
 } from "@understudy/protocol";
 import type { Fields, Log } from "../log/log.ts";
+import { AnswerBuffers } from "../files/answerBuffer.ts";
 import { TargetPaths } from "../files/targetPaths.ts";
 import type { IncomingTraffic } from "../incoming/incomingTraffic.ts";
 import { Metrics } from "../metrics/metrics.ts";
@@ -71,7 +72,8 @@ export class AgentUnderTest implements AsyncDisposable {
       limits: { maxMessageBytes, maxPendingBytes: 512 * 1024, maxConnections: 128, deafTimeoutMs, connectTimeoutMs, stuckPeerTimeoutMs },
       budget: this.budget,
       buffers: new ReceiveBuffers(),
-      turnEnd: createTurnEnd(),
+      answerBuffers: new AnswerBuffers(),
+      turnEnd: createTurnEnd((error) => this.log.event("AGENT_BUG", { error: String(error) })),
       writer: new Writer({ copyMaxBytes: 16 * 1024, scratchBytes: 64 * 1024 }),
       environment: new Map([["NAME", "value"]]),
       selectEnvironment: (all) => Promise.resolve(all),

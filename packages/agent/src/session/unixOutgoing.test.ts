@@ -1,13 +1,12 @@
 // Unix stream connections through a whole session: where names lead, what is answered, and that bytes stay exact.
 
 import assert from "node:assert/strict";
-import { closeSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { acceptUnix, connectAbstract, listenUnix, unixSocket } from "@understudy/native";
 import type { DaemonConnect, ErrorKindInternal, SocketAddress } from "@understudy/protocol";
+import { abstractName, occupy, SilentListener, UnixTarget, unixPath } from "../outgoing/unixTargetFixture.ts";
 import { AgentUnderTest, type Client } from "./sessionFixture.ts";
-import { abstractName, UnixTarget, unixPath } from "./unixFixture.ts";
 
 type Outcome = { readonly connect: DaemonConnect } | { readonly errno: number | null; readonly kind: ErrorKindInternal["kind"] };
 
@@ -84,8 +83,8 @@ test("failures carry the kernel's number, or none where the kernel was not asked
   using target = new UnixTarget();
   writeFileSync(path.join(target.root, "file"), "");
   mkdirSync(path.join(target.root, "long"));
-  closeSync(listenUnix("stream", { kind: "pathname", path: Buffer.from(path.join(target.root, "dead")) }, 1));
-  const packets = listenUnix("seqpacket", { kind: "pathname", path: Buffer.from(path.join(target.root, "packets")) }, 1);
+  new SilentListener("stream", path.join(target.root, "dead"))[Symbol.dispose]();
+  using _packets = new SilentListener("seqpacket", path.join(target.root, "packets"));
   await using agent = await AgentUnderTest.start({ rootFd: target.rootFd });
   using client = await agent.client();
   const unnamed: SocketAddress = { kind: "unix", value: { kind: "unnamed" } };
@@ -104,7 +103,6 @@ test("failures carry the kernel's number, or none where the kernel was not asked
   ];
   for (const [address, result] of expected) assert.deepEqual(await outcome(client, address), result, JSON.stringify(address));
   assert.deepEqual(agent.log.events, []);
-  closeSync(packets);
 });
 
 test("a long path of the target can be connected to although the agent's name of it is longer than a socket address", async () => {
@@ -127,20 +125,18 @@ test("a long path of the target can be connected to although the agent's name of
 
 test("an abstract name may hold any bytes and is reported without its leading zero", async () => {
   const name = Buffer.concat([Buffer.from(`understudy-${process.pid}-`), Buffer.of(0, 0xff, 0xc3, 0x28)]);
-  const listener = listenUnix("stream", { kind: "abstract", name }, 4);
+  using listener = new SilentListener("stream", name);
   await using agent = await AgentUnderTest.start();
   using client = await agent.client();
   const { remoteAddress } = await connected(client, abstractName(name));
   assert.deepEqual(remoteAddress, abstractName(name));
-  closeSync(acceptUnix(listener) ?? assert.fail("nobody connected"));
-  closeSync(listener);
+  assert.ok(listener.accept());
 });
 
 test("a connect waits for a full queue without holding up anybody, and times out when it stays full", async () => {
   const name = Buffer.from(`understudy-${process.pid}-full`);
-  const listener = listenUnix("stream", { kind: "abstract", name }, 0);
-  const filler = unixSocket("stream");
-  connectAbstract(filler, name);
+  using listener = new SilentListener("stream", name, 0);
+  using _filler = occupy(name);
   await using agent = await AgentUnderTest.start({ connectTimeoutMs: 300 });
   using client = await agent.client();
   ask(client, abstractName(name));
@@ -150,9 +146,8 @@ test("a connect waits for a full queue without holding up anybody, and times out
   ask(client, abstractName(name));
   client.send({ kind: "ping" });
   await client.next("pong");
-  const first = acceptUnix(listener) ?? assert.fail("nobody waits");
+  assert.ok(listener.accept());
   assert.ok("connect" in (await answer(client)));
-  for (const fd of [first, filler, listener]) closeSync(fd);
 });
 
 for (const size of [1000, 64 * 1024, 300_000]) {

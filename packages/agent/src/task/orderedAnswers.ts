@@ -3,11 +3,14 @@
 /** Work that overlaps, with answers in the order in which it was added. */
 export class AnswersInOrder<T> {
   readonly #send: (answer: T) => void;
+  readonly #onError: (error: unknown) => void;
   #tail: Promise<void> = Promise.resolve();
   #pending = 0;
 
-  constructor(send: (answer: T) => void) {
+  /** `onError` hears of an answer that could not be sent; the next ones are sent all the same. */
+  constructor(send: (answer: T) => void, onError: (error: unknown) => void) {
     this.#send = send;
+    this.#onError = onError;
   }
 
   /** Requests not yet answered. */
@@ -23,7 +26,8 @@ export class AnswersInOrder<T> {
       .then((answer) => {
         this.#pending -= 1;
         this.#send(answer);
-      });
+      })
+      .catch(this.#onError);
   }
 }
 

@@ -18,17 +18,19 @@ import { AgentError } from "../errors.ts";
 import type { ReceiveBudget } from "../receiveBudget.ts";
 import { addressText } from "../responseErrorText.ts";
 import { DatagramConnection } from "./datagramConnection.ts";
+import { PacketConnection } from "./packetConnection.ts";
 import { TcpConnection } from "./tcpConnection.ts";
 
 /** A port of an IP address, a unix socket by its path in the target, or an abstract one by its name without the leading NUL. */
-export type PeerAddress = SocketAddr | { readonly path: string } | { readonly abstract: Uint8Array };
+export type PeerAddress = SocketAddr | UnixPeerAddress;
+export type UnixPeerAddress = { readonly path: string } | { readonly abstract: Uint8Array };
 
 export interface ConnectOptions {
   /** Gives up waiting; a connection that is made later is closed. */
   readonly signal?: AbortSignal | undefined;
 }
 
-type Kind = "tcp" | "udp";
+type Kind = "tcp" | "udp" | "seqpacket";
 interface PendingConnect {
   /** Called as the answer is read: the next message may already be data of the connection. */
   settle(answer: Result<DaemonConnect, ResponseError>): void;
@@ -40,9 +42,13 @@ export class Outgoing {
   readonly #link: AgentLink;
   readonly #budget: ReceiveBudget;
   readonly #version: () => string;
-  readonly #connections = { tcp: new Map<ConnectionId, ConnectionEvents>(), udp: new Map<ConnectionId, ConnectionEvents>() };
+  readonly #connections: Readonly<Record<Kind, Map<ConnectionId, ConnectionEvents>>> = {
+    tcp: new Map(),
+    udp: new Map(),
+    seqpacket: new Map(),
+  };
   readonly #byUid = new Map<bigint, PendingConnect>();
-  readonly #inOrder: Record<Kind, PendingConnect[]> = { tcp: [], udp: [] };
+  readonly #inOrder: Record<Kind, PendingConnect[]> = { tcp: [], udp: [], seqpacket: [] };
   #nextUid = 1n;
 
   constructor(link: AgentLink, budget: ReceiveBudget, version: () => string) {
@@ -59,7 +65,13 @@ export class Outgoing {
     return this.#connect("udp", socketAddress(address), options, (connect, wire) => new DatagramConnection(connect, wire));
   }
 
-  /** UDP messages have the same form. False for an answer that nobody asked for. */
+  /** The agent must know `outgoingSeqpacket`. */
+  connectSeqpacket(address: UnixPeerAddress, options: ConnectOptions): Promise<PacketConnection> {
+    const make = (connect: DaemonConnect, wire: ConnectionWire): PacketConnection => new PacketConnection(connect, wire, this.#budget);
+    return this.#connect("seqpacket", socketAddress(address), options, make);
+  }
+
+  /** Messages of the other kinds have the same form. False for an answer that nobody asked for. */
   handle(kind: Kind, message: DaemonTcpOutgoing): boolean {
     switch (message.kind) {
       case "connect": {
@@ -98,7 +110,9 @@ export class Outgoing {
     this.#inOrder.tcp = [];
     this.#inOrder.udp = [];
     for (const one of pending) one.fail(reason);
-    for (const connection of [...this.#connections.tcp.values(), ...this.#connections.udp.values()]) connection.sessionEnded(reason);
+    for (const connections of Object.values(this.#connections)) {
+      for (const connection of connections.values()) connection.sessionEnded(reason);
+    }
   }
 
   async #connect<C extends ConnectionEvents & { destroy(): unknown }>(
@@ -151,7 +165,10 @@ export class Outgoing {
 }
 
 function outgoingMessage(kind: Kind, value: LayerTcpOutgoing): ClientMessage {
-  return kind === "tcp" ? { kind: "tcpOutgoing", value } : { kind: "udpOutgoing", value };
+  if (kind === "tcp") return { kind: "tcpOutgoing", value };
+  if (kind === "udp") return { kind: "udpOutgoing", value };
+  if (value.kind === "connect") throw new TypeError("a seqpacket connect has a uid");
+  return { kind: "seqpacketOutgoing", value };
 }
 
 function socketAddress(address: PeerAddress): SocketAddress {

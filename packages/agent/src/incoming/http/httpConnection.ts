@@ -309,7 +309,8 @@ export class HttpConnection {
     }
     if (!passed.isRequestDone) return;
     this.#endPassed(null);
-    if (!passed.keepsAlive || this.#isFinishing) {
+    // The target may have ended the connection with an answer that came before the request's end.
+    if (!passed.keepsAlive || this.#isFinishing || !this.#peer.isWritable) {
       this.#close();
       return;
     }
@@ -352,9 +353,15 @@ export class HttpConnection {
       this.#dropTarget();
       return;
     }
+    // There will be no answer to what the peer sends; the target gets it all the same.
+    if (this.#passed?.state === "open") {
+      this.#endPassed(this.#passed.isRequestDone ? null : "the target ended the connection inside the request");
+      this.#goRaw();
+    }
     // Whatever the target meant by it, the peer sees the same.
     this.#peer.end();
-    if (this.#passed === null) this.#close();
+    if (this.#isRaw) this.#peer.resume();
+    else if (this.#passed === null) this.#close();
   }
 
   /** Lets go of an idle target: whatever it says or does now must not reach a peer that waits for a client's answer. */

@@ -6,7 +6,17 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
-import { AT_FDCWD, O_DIRECTORY, O_PATH, openat2Sync } from "@understudy/native";
+import {
+  acceptUnix,
+  AT_FDCWD,
+  connectAbstract,
+  listenUnix,
+  O_DIRECTORY,
+  O_PATH,
+  openat2Sync,
+  unixSocket,
+  type UnixSocketType,
+} from "@understudy/native";
 import type { SocketAddress } from "@understudy/protocol";
 
 export class UnixTarget implements Disposable {
@@ -39,6 +49,36 @@ export class UnixTarget implements Disposable {
     closeSync(this.rootFd);
     rmSync(this.base, { recursive: true });
   }
+}
+
+/** A listener that accepts only when told to. */
+export class SilentListener implements Disposable {
+  readonly #fd: number;
+  readonly #accepted: number[] = [];
+
+  /** @param name a path of this machine, or the bytes of an abstract name. */
+  constructor(type: UnixSocketType, name: string | Uint8Array, backlog = 4) {
+    const bytes = typeof name === "string" ? Buffer.from(name) : name;
+    this.#fd = listenUnix(type, typeof name === "string" ? { kind: "pathname", path: bytes } : { kind: "abstract", name: bytes }, backlog);
+  }
+
+  /** Takes one waiting connection, which is kept open; false when none waits. */
+  accept(): boolean {
+    const fd = acceptUnix(this.#fd);
+    if (fd !== null) this.#accepted.push(fd);
+    return fd !== null;
+  }
+
+  [Symbol.dispose](): void {
+    for (const fd of [...this.#accepted, this.#fd]) closeSync(fd);
+  }
+}
+
+/** A connection of the test's own, which takes a place in a listener's queue. */
+export function occupy(name: Uint8Array): Disposable {
+  const fd = unixSocket("stream");
+  connectAbstract(fd, name);
+  return { [Symbol.dispose]: () => closeSync(fd) };
 }
 
 export function unixPath(value: string): SocketAddress {

@@ -1,0 +1,142 @@
+// Reads that are answered on the event loop, out of the kernel's memory: a round trip through the pool costs several times what copying the
+// bytes does. Here is decided which file may be read so, and how much in one turn of the loop. What cannot is left to the pool.
+//
+// - Disks: the page cache alone is asked (`readCached`). The first read of an open file goes to the pool all the same, for it may write an
+//   access time; from then on the descriptor leaves that time alone, so later reads of it neither fetch nor change anything. The access time
+//   so is that of the first read after opening, which is also what mounts with `relatime` have.
+// - tmpfs and ramfs are memory, unless there is swap.
+// - Anything else may wait.
+
+import type { ReadMemory } from "@understudy/native";
+import { EAGAIN } from "./errnos.ts";
+import type { FileSystemKind } from "./fileSystems.ts";
+import { keepAccessTime, readCachedInstantly, readMemoryInstantly } from "./instantCalls.ts";
+import { SwapSpace } from "./swapSpace.ts";
+
+/** How one open file may be read on the event loop. It changes as more is learned. */
+export type InstantReading =
+  | "never"
+  /** After its first read. */
+  | "notYet"
+  | "fromCache"
+  | "fromMemory";
+
+/** What is known of a file that was just opened. */
+export function instantReading(type: "regular" | "directory" | "other", fileSystem: FileSystemKind): InstantReading {
+  if (type !== "regular") return "never";
+  if (fileSystem === "memory") return "fromMemory";
+  return fileSystem === "disk" ? "notYet" : "never";
+}
+
+/** The part of an open file that matters here. */
+export interface InstantlyReadFile {
+  readonly fd: number;
+  instantReading: InstantReading;
+}
+
+/** Most bytes of one call: about 20 to 60 µs. */
+const callMaxBytes = 256 * 1024;
+/** Most bytes of all sessions in one turn of the event loop. The largest answer fits, and sending it costs more than reading it. */
+const turnMaxBytes = 2 ** 20;
+/** A call of this length, in ms, waited for something that is not known here, such as a program that the kernel asks for permission. */
+const slowMs = 10;
+/** How long the pool then reads everything, in ms. */
+const distrustedMs = 10_000;
+
+export interface InstantReadsOptions {
+  readonly swap?: SwapSpace;
+  /** Most bytes of one turn of the event loop. Default 1 MiB. */
+  readonly turnMaxBytes?: number;
+}
+
+/** What the sessions of an agent may read in a turn. One for the whole agent. */
+export class InstantReads {
+  readonly #swap: SwapSpace;
+  readonly #turnMaxBytes: number;
+  #turnBytes = 0;
+  readonly #waiting: (() => void)[] = [];
+  #distrustedUntilMs = -Infinity;
+
+  constructor(options: InstantReadsOptions = {}) {
+    this.#swap = options.swap ?? new SwapSpace();
+    this.#turnMaxBytes = options.turnMaxBytes ?? turnMaxBytes;
+  }
+
+  /**
+   * Reads as much as there is without waiting, over several turns if others read, too.
+   *
+   * @param length most bytes, from the start of `memory`.
+   * @param position null for the file's own position, which then moves by what was read.
+   * @returns bytes read, and whether a read(2) would have found no more. If not, the rest is the pool's.
+   */
+  async read(
+    file: InstantlyReadFile,
+    memory: ReadMemory,
+    length: number,
+    position: number | bigint | null,
+  ): Promise<{ readonly count: number; readonly isAll: boolean }> {
+    let count = 0;
+    while (count < length && this.#mayRead(file)) {
+      const partLength = Math.min(length - count, callMaxBytes);
+      if (this.#mustWait(partLength)) await this.#turn(partLength);
+      const result = this.#readPart(file, memory, { start: count, length: partLength, position: moved(position, count) });
+      if (result === 0) return { count, isAll: true };
+      if (result < 0) {
+        // A file system that cannot tell (EOPNOTSUPP), or a failure that is the pool's to report.
+        if (result !== -EAGAIN) file.instantReading = "never";
+        break;
+      }
+      count += result;
+    }
+    return { count, isAll: length > 0 && count === length };
+  }
+
+  /** To be called after the pool has read a file. */
+  wasRead(file: InstantlyReadFile): void {
+    if (file.instantReading === "notYet") file.instantReading = keepAccessTime(file.fd) ? "fromCache" : "never";
+  }
+
+  #mayRead({ instantReading: how }: InstantlyReadFile): boolean {
+    if (how === "never" || how === "notYet" || performance.now() < this.#distrustedUntilMs) return false;
+    return how === "fromCache" || this.#swap.isAbsent;
+  }
+
+  #readPart(file: InstantlyReadFile, memory: ReadMemory, part: Parameters<typeof readCachedInstantly>[2]): number {
+    const began = performance.now();
+    const read = file.instantReading === "fromCache" ? readCachedInstantly : readMemoryInstantly;
+    const result = read(file.fd, memory, part);
+    const ended = performance.now();
+    if (ended - began > slowMs) this.#distrustedUntilMs = ended + distrustedMs;
+    return result;
+  }
+
+  /** Takes the bytes from this turn, if it has them and nobody came before. */
+  #mustWait(bytes: number): boolean {
+    if (this.#turnBytes === 0 && this.#waiting.length === 0) setImmediate(() => this.#nextTurn());
+    if (this.#waiting.length > 0 || (this.#turnBytes > 0 && this.#turnBytes + bytes > this.#turnMaxBytes)) return true;
+    this.#turnBytes += bytes;
+    return false;
+  }
+
+  /** Resolves in the turn that has the bytes. */
+  #turn(bytes: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(() => {
+        this.#turnBytes += bytes;
+        resolve();
+      });
+    });
+  }
+
+  #nextTurn(): void {
+    this.#turnBytes = 0;
+    while (this.#waiting.length > 0 && this.#turnBytes + callMaxBytes <= Math.max(this.#turnMaxBytes, callMaxBytes)) {
+      this.#waiting.shift()?.();
+    }
+    if (this.#turnBytes > 0) setImmediate(() => this.#nextTurn());
+  }
+}
+
+function moved(position: number | bigint | null, count: number): number | bigint | null {
+  return position === null || count === 0 ? position : BigInt(position) + BigInt(count);
+}

@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+import { test } from "node:test";
+import { ByteSocket } from "./byteSocket.ts";
+import { ReceiveBuffers } from "./receiveBuffer.ts";
+
+/** A byte socket and the other end of its connection. */
+async function pair(): Promise<{ near: ByteSocket; far: Socket; closed: Promise<Error | null> }> {
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  assert.ok(address !== null && typeof address === "object");
+  const accepted = once(server, "connection") as Promise<[Socket]>;
+  const { promise: closed, resolve } = Promise.withResolvers<Error | null>();
+  const near = new ByteSocket(
+    (onread) => connect({ host: "127.0.0.1", port: address.port, allowHalfOpen: true, onread }),
+    new ReceiveBuffers(),
+    { bytes: () => true, closed: resolve },
+  );
+  await once(near.socket, "connect");
+  const [far] = await accepted;
+  far.on("error", () => undefined);
+  server.close();
+  return { near, far, closed };
+}
+
+/** Unlike `once`, resolves after an error, too. */
+function closeOf(socket: Socket): Promise<void> {
+  return new Promise((resolve) => void socket.once("close", () => resolve()));
+}
+
+test("a reset right after an end closes the socket, and the other side sees it", async () => {
+  const { near, far, closed } = await pair();
+  near.end();
+  near.reset();
+  assert.equal(await closed, null);
+  far.resume();
+  await closeOf(far);
+  assert.match(String(far.errored), /ECONNRESET/);
+});
+
+test("a lingering end waits for what the other side has not taken yet", async () => {
+  const { near, far, closed } = await pair();
+  const bytes = 8 << 20;
+  near.write(Buffer.alloc(bytes));
+  near.endAndLinger(20, 10_000);
+  await new Promise((resolve) => setTimeout(resolve, 100)); // longer than it lingers
+  let got = 0;
+  far.on("data", (chunk: Buffer) => (got += chunk.length)).resume();
+  await once(far, "end");
+  assert.equal(got, bytes);
+  // And then only for the time given.
+  assert.equal(await closed, null);
+  far.destroy();
+});
+
+test("a lingering end gives up on another side that takes nothing", async () => {
+  const { near, far, closed } = await pair();
+  near.write(Buffer.alloc(8 << 20));
+  near.endAndLinger(20, 100);
+  await closed;
+  far.resume();
+  await closeOf(far);
+  assert.match(String(far.errored), /ECONNRESET/);
+});
