@@ -196,25 +196,6 @@ export const differences: readonly Difference[] = [
 
   // Outgoing connections.
   {
-    scenario:
-      /^(?:tcp: (?:the client ends first|writing to a connection that is over|writing after the client's end)|unix: (?:an abstract name|a path))$/,
-    field: /^$/,
-    ours: /"bytes":\{"\$hex":""\}.*"Close":0/,
-    why: "To be fixed: the peer's end is told before the close that follows at once where the client had ended already; the reference sends the close only.",
-  },
-  {
-    scenario: /^(?:tcp: the peer resets|udp: too large a datagram)$/,
-    field: /LogMessage\.message$/,
-    reference: /\(os error \d+\)/,
-    why: "To be fixed: the user is told a runtime's text (`read ECONNRESET`) instead of the system's (`Connection reset by peer (os error 104)`).",
-  },
-  {
-    scenario: /^udp: (?:port 0|addresses that no host has)$/,
-    field: /RemoteIO\.(?:raw_os_error|kind)$/,
-    ours: /^null$|Other/,
-    why: "To be fixed: a failed UDP connect loses its errno.",
-  },
-  {
     scenario: /^unix: (?:abstract names that nobody has|a path with a NUL)$/,
     field: /RemoteIO\.(?:raw_os_error|kind)$/,
     reference: /InvalidInput|^22$/,

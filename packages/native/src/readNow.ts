@@ -18,17 +18,25 @@ const fcntl = systemCall("fcntl", "int fcntl(int fd, int command, int64_t argume
 /** Memory that is read into, of its own and at an address that stays. Its bytes are whatever was there before. */
 export class ReadMemory {
   readonly bytes: Buffer;
+  readonly #buffer: ArrayBuffer;
   /** `struct iovec` for the call, and the address of `bytes`. */
   #vector: { readonly bytes: Buffer; readonly address: bigint } | null = null;
 
   constructor(size: number) {
     this.bytes = Buffer.allocUnsafeSlow(size);
+    this.#buffer = this.bytes.buffer as ArrayBuffer;
+  }
+
+  /** Gives the memory back to the system at once, without waiting for the garbage collector; `bytes` are then gone. Nobody may use it any more. */
+  free(): void {
+    this.#vector = null;
+    this.#buffer.transfer(0);
   }
 
   /** The struct for a part of the memory, good until the next call. */
   vector(start: number, length: number): Buffer {
     if (start < 0 || length < 0 || start + length > this.bytes.length) throw new RangeError("outside of the memory");
-    this.#vector ??= { bytes: Buffer.alloc(vectorSize), address: BigInt(loadKoffi().address(this.bytes)) };
+    this.#vector ??= { bytes: Buffer.alloc(vectorSize), address: loadKoffi().address(this.bytes) };
     this.#vector.bytes.writeBigUInt64LE(this.#vector.address + BigInt(start), 0);
     this.#vector.bytes.writeBigUInt64LE(BigInt(length), 8);
     return this.#vector.bytes;

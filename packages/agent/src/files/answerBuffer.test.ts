@@ -32,6 +32,7 @@ test("no more memory lies ready than the limit says", () => {
   const buffers = new AnswerBuffers(64 * 1024);
   const taken = [buffers.take(1), buffers.take(32 * 1024), buffers.take(64 * 1024)];
   for (const memory of taken) buffers.give(memory);
+  assert.equal(taken[2]?.bytes.length, 0, "what is too much is freed at once");
   assert.equal(buffers.take(0), taken[0]);
   assert.equal(buffers.take(32 * 1024), taken[1]);
   assert.notEqual(buffers.take(64 * 1024), taken[2]);

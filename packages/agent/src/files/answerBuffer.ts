@@ -29,7 +29,10 @@ export class AnswerBuffers {
   /** Only for memory that nobody looks at any more. */
   give(memory: ReadMemory): void {
     const size = memory.bytes.length;
-    if (this.#idleBytes + size > this.#maxIdleBytes) return;
+    if (this.#idleBytes + size > this.#maxIdleBytes) {
+      memory.free();
+      return;
+    }
     this.#idleBytes += size;
     const idle = this.#idle.get(size);
     if (idle === undefined) this.#idle.set(size, [memory]);

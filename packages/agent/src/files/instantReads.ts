@@ -36,8 +36,8 @@ export interface InstantlyReadFile {
 
 /** Most bytes of one call: about 20 to 60 µs. */
 const callMaxBytes = 256 * 1024;
-/** Most bytes of all sessions in one turn of the event loop. The largest answer fits, and sending it costs more than reading it. */
-const turnMaxBytes = 2 ** 20;
+/** Most bytes of all sessions in one turn of the event loop; sending them takes several times as long as reading. Larger answers take more turns. */
+const turnMaxBytes = 512 * 1024;
 /** A call of this length, in ms, waited for something that is not known here, such as a program that the kernel asks for permission. */
 const slowMs = 10;
 /** How long the pool then reads everything, in ms. */
@@ -45,7 +45,7 @@ const distrustedMs = 10_000;
 
 export interface InstantReadsOptions {
   readonly swap?: SwapSpace;
-  /** Most bytes of one turn of the event loop. Default 1 MiB. */
+  /** Most bytes of one turn of the event loop. Default 512 KiB. */
   readonly turnMaxBytes?: number;
 }
 

@@ -4,6 +4,7 @@
 import { closeSocket, raiseSendBuffer, receivePacket, sendPacket, shutdownWrite, type SocketWatch, watchSocket } from "@understudy/native";
 import type { DaemonSeqpacket } from "@understudy/protocol";
 import { errnoOf, remoteIoError, remoteKindError } from "../errors/remoteError.ts";
+import { systemErrorText } from "../errors/systemErrorText.ts";
 import type { SessionLink } from "../link/sessionLink.ts";
 import type { Counter } from "../metrics/instruments.ts";
 import { StuckWatch } from "./stuckWatch.ts";
@@ -193,7 +194,8 @@ export class PacketConnection {
 
   #fail(error: Error): void {
     const { link } = this.#options;
-    if (!this.#isAbandoned && !this.#isClosed) link.tell("warn", `outgoing connection ${this.#id} failed: ${error.message} (${KIND_TEXT})`);
+    if (!this.#isAbandoned && !this.#isClosed)
+      link.tell("warn", `outgoing connection ${this.#id} failed: ${systemErrorText(error)} (${KIND_TEXT})`);
     this.#finish();
   }
 

@@ -4,6 +4,7 @@
 import { connect as connectSocket, isIP, isIPv6, type TcpNetConnectOpts } from "node:net";
 import type { DaemonTcpOutgoing, LayerTcpOutgoing, Result, ResponseError, DaemonConnect, SocketAddress, U64 } from "@understudy/protocol";
 import { remoteIoError, remoteKindError, toResponseError } from "../errors/remoteError.ts";
+import { systemErrorText } from "../errors/systemErrorText.ts";
 import type { ReusedBuffer, SessionLink } from "../link/sessionLink.ts";
 import type { Log } from "../log/log.ts";
 import type { Gauge } from "../metrics/instruments.ts";
@@ -264,7 +265,8 @@ class Connection {
     this.#socket.reader = {
       bytes: (view) => this.#toClient(view),
       ended: () => {
-        if (!this.#isAbandoned) this.#tellRead(new Uint8Array(0));
+        // Where our direction has ended, too, the close that follows says it all.
+        if (!this.#isAbandoned && !this.#socket.socket.writableFinished) this.#tellRead(new Uint8Array(0));
       },
       drained: () => this.#setPending(0),
       closed: (error) => this.#closed(error),
@@ -347,7 +349,7 @@ class Connection {
     this.#withdraw?.();
     this.#options.onGone();
     if (this.#isAbandoned) return;
-    if (error !== null) this.#options.link.tell("warn", `outgoing connection ${this.#id} failed: ${error.message} (${KIND_TEXT})`);
+    if (error !== null) this.#options.link.tell("warn", `outgoing connection ${this.#id} failed: ${systemErrorText(error)} (${KIND_TEXT})`);
     this.#options.reply({ kind: "close", value: this.#id });
   }
 }

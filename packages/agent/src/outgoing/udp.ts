@@ -6,6 +6,7 @@ import { createSocket, type Socket } from "node:dgram";
 import { isIPv6 } from "node:net";
 import type { DaemonConnect, DaemonUdpOutgoing, LayerUdpOutgoing, ResponseError, Result, SocketAddress, U64 } from "@understudy/protocol";
 import { remoteIoError, remoteKindError, toResponseError } from "../errors/remoteError.ts";
+import { systemErrorText } from "../errors/systemErrorText.ts";
 import type { SessionLink } from "../link/sessionLink.ts";
 import type { Log } from "../log/log.ts";
 import type { CounterFamily, Gauge } from "../metrics/instruments.ts";
@@ -23,6 +24,7 @@ export interface UdpOutgoingOptions {
 }
 
 const EMFILE = 24;
+const ENOTCONN = 107;
 /** Datagrams that wait for the kernel at most; UDP has no back pressure, so more are dropped. */
 const MAX_WAITING_SENDS = 256;
 const MAX_WAITING_BYTES = 256 * 1024;
@@ -104,6 +106,7 @@ function ipAddress({ address, port }: { address: string; port: number }): Socket
 }
 
 function connectUdp({ ip, port }: { ip: string; port: number }): Promise<Socket> {
+  if (port === 0) return Promise.reject(remoteIoError(ENOTCONN, "connect to port 0"));
   const family = isIPv6(ip) ? 6 : 4;
   const socket = createSocket({
     type: family === 6 ? "udp6" : "udp4",
@@ -112,9 +115,11 @@ function connectUdp({ ip, port }: { ip: string; port: number }): Promise<Socket>
   });
   return new Promise((resolve, reject) => {
     socket.once("error", reject);
-    socket.connect(port, ip, () => {
+    // Its type says nothing of the error that the callback is given.
+    socket.connect(port, ip, (error?: Error) => {
       socket.off("error", reject);
-      resolve(socket);
+      if (error === undefined) resolve(socket);
+      else reject(error);
     });
   }).catch((error: unknown) => {
     socket.close();
@@ -184,7 +189,7 @@ class Connection {
   #fail(error: Error): void {
     const { link } = this.#options;
     this.close();
-    link.tell("warn", `outgoing connection ${this.#id} failed: ${error.message} (${KIND_TEXT})`);
+    link.tell("warn", `outgoing connection ${this.#id} failed: ${systemErrorText(error)} (${KIND_TEXT})`);
     link.stream({ kind: "udpOutgoing", value: { kind: "close", value: this.#id } });
   }
 }

@@ -12,7 +12,7 @@ import {
   Writer,
 } from "@understudy/protocol";
 import type { Fields, Log } from "../log/log.ts";
-import { AnswerBuffers } from "../files/answerBuffer.ts";
+import { type AnswerBuffer, AnswerBuffers } from "../files/answerBuffer.ts";
 import { TargetPaths } from "../files/targetPaths.ts";
 import type { IncomingTraffic } from "../incoming/incomingTraffic.ts";
 import { Metrics } from "../metrics/metrics.ts";
@@ -46,7 +46,7 @@ export interface AgentUnderTestOptions {
   readonly stuckPeerTimeoutMs?: number;
   /** Directory that is the target's root. Default: there is none, and no path is found. */
   readonly rootFd?: number;
-  readonly handleFile?: (request: FileRequest) => Promise<FileResponse | undefined>;
+  readonly handleFile?: (request: FileRequest, buffer: AnswerBuffer) => Promise<FileResponse | undefined>;
   /** Makes the incoming traffic; without it there is no target. */
   readonly incoming?: (log: Log, metrics: Metrics) => IncomingTraffic;
   readonly lookup?: (node: string) => Promise<readonly LookupRecord[]>;
