@@ -70,6 +70,14 @@ suite("the agent's process", { skip: podSkipReason() }, () => {
     assert.ok(!agent.lines.some((line) => line.includes("agent ready")));
   });
 
+  test("leaves with 1 instead of serving everybody when only the operator was to be served", async () => {
+    await using pod = await Pod.start();
+    const options = ["--operator-tls-cert-pem", "-----BEGIN CERTIFICATE-----"];
+    await using agent = await AgentProcess.start(pod, { options, awaitsReady: false });
+    assert.deepEqual(await agent.ended, { code: 1, signal: null });
+    assert.deepEqual(agent.events, ["NOT_AVAILABLE"]);
+  });
+
   test("leaves with 1 and names the reason when its port is taken", async () => {
     await using pod = await Pod.start();
     await using first = await AgentProcess.start(pod);

@@ -61,7 +61,6 @@ export interface AgentParts {
  * @throws StartError
  */
 export async function runAgent({ options, settings, log, sink, stop }: AgentParts): Promise<number> {
-  log.event("AGENT_STARTED", { version: AGENT_VERSION, mode: options.mode.kind });
   refuseUnavailable(options, settings, log);
   await using owned = new AsyncDisposableStack();
   const listening = owned.use(await listen(options.communicatePort, log));
@@ -132,7 +131,7 @@ export async function runAgent({ options, settings, log, sink, stop }: AgentPart
   const sessions = owned.use(new Sessions({ services, maxSessions: settings.maxSessions }));
   listening.accept((accepted) => sessions.add(accepted), { paused: (error) => log.event("ACCEPT_PAUSED", { error: error.message }) });
   sink.write(`agent ready - version ${AGENT_VERSION}\n`, "required");
-  log.event("SERVING", { port: options.communicatePort, mode: options.mode.kind });
+  log.event("SERVING", { version: AGENT_VERSION, port: options.communicatePort, mode: options.mode.kind });
   // Awaited here: what is owned is given back when this function ends.
   return await serve({ sessions, incoming, listening, options, settings, log, stop });
 }

@@ -54,7 +54,10 @@ export class ConnectionStream extends Duplex implements ConnectionEvents {
 
   closedByAgent(): void {
     this.#isClosedByAgent = true;
-    if (!this.#queue.hasEnded) this.destroy(connectionError("ECONNRESET", "the agent closed the connection before its end"));
+    if (this.#queue.hasEnded) return;
+    // After our own end an agent may tell the peer's end by the close alone.
+    if (this.writableFinished) this.#queue.finish();
+    else this.destroy(connectionError("ECONNRESET", "the agent closed the connection before its end"));
   }
 
   sessionEnded(reason: Error): void {

@@ -22,11 +22,6 @@ export interface AdminEvent {
 /** Every event the log can write at info or above, by code. Codes are stable: alerts are built on them. */
 export const adminEvents = {
   // The agent's own life.
-  AGENT_STARTED: {
-    level: "info",
-    message: "agent process started",
-    remedy: "Nothing needs to be done.",
-  },
   TARGET_FOUND: {
     level: "info",
     message: "target container found",
@@ -148,7 +143,7 @@ export const adminEvents = {
   REDIRECT_FAILED: {
     level: "error",
     message: "traffic of the target cannot be redirected",
-    remedy: "Give the agent CAP_NET_ADMIN and check that the node's kernel has nf_tables or iptables nat support.",
+    remedy: "Give the agent CAP_NET_ADMIN and check that the node's kernel has nf_tables (Linux 5.12 or later).",
     isLimited: true,
   },
   REDIRECT_RULES_RELOADED: {
