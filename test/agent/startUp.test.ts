@@ -72,8 +72,8 @@ suite("the agent's process", { skip: podSkipReason() }, () => {
 
   test("leaves with 1 instead of serving everybody when only the operator was to be served", async () => {
     await using pod = await Pod.start();
-    const options = ["--operator-tls-cert-pem", "-----BEGIN CERTIFICATE-----"];
-    await using agent = await AgentProcess.start(pod, { options, awaitsReady: false });
+    const env = { AGENT_OPERATOR_CERT_ENV: "-----BEGIN CERTIFICATE-----" };
+    await using agent = await AgentProcess.start(pod, { env, awaitsReady: false });
     assert.deepEqual(await agent.ended, { code: 1, signal: null });
     assert.deepEqual(agent.events, ["NOT_AVAILABLE"]);
   });
