@@ -29,8 +29,9 @@ fi
 missing() {
   # Administrators' commands are not on every user's PATH.
   PATH=$PATH:/usr/sbin:/sbin
-  while read -r command package; do
+  while read -r command package where; do
     case $command in '' | '#'*) continue ;; esac
+    [ "$where" = ci ] && [ -z "${CI-}" ] && continue
     command -v "$command" >/dev/null || printf ' %s' "$package"
   done <scripts/packages.txt
 }
@@ -40,6 +41,8 @@ packages=$(missing)
 command -v apt-get >/dev/null || fail "missing packages:$packages (names as in Debian; there is no apt-get here, install them by hand)"
 [ "$(id -u)" = 0 ] || fail "missing packages:$packages. Install them with: sudo apt-get install -y --no-install-recommends$packages"
 export DEBIAN_FRONTEND=noninteractive
+# Only the programs are wanted: a package that brings a service must not start it.
+export RUNLEVEL=1
 printf 'understudy: installing%s\n' "$packages"
 # The lists of a fresh machine are empty or old: try with what there is, then with new ones. The names are words without spaces.
 # shellcheck disable=SC2086
