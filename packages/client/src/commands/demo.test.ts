@@ -117,6 +117,7 @@ suite("understudy demo", { skip }, () => {
     const child = spawn("setpriv", [...user, process.execPath, "--conditions=source", main, "demo"]);
     const { code, stdout, stderr } = await finished(child);
     assert.deepEqual([code, stdout], [1, ""]);
-    assert.match(stderr, /^understudy: the demo needs root, .*sudo.*\n$/);
+    // Where the sources lie below a folder of root's alone, the agent beside them is said to be missing, too.
+    assert.match(stderr, /^understudy: the demo needs root, .*sudo.*\n/);
   });
 });
