@@ -39,7 +39,7 @@ export interface ResolverOptions {
   readonly attempts?: number | undefined;
   /** Time for a whole look-up. Default: 10 s, or the tries of one server if they take longer, at most 60 s. */
   readonly deadlineMs?: number;
-  /** Look-ups that ask servers, each by at most two queries at a time. Default 1024 in all, 128 for one session, 20,000 waiting. */
+  /** Look-ups that ask servers, each by at most two queries at a time. Default 1024 in all, 32 for one session (more answers at once would hold up everybody), 20,000 waiting. */
   readonly lookups?: FairQueueLimits;
   /** Connections to servers. Default 32, 8, 20,000. */
   readonly tcp?: FairQueueLimits;
@@ -111,7 +111,7 @@ class TargetResolver implements Resolver {
       onFailure: (error) => unreadable(resolvConfPath, error),
       now,
     });
-    this.#turns = new FairQueue(options.lookups ?? { limit: 1024, limitPerOwner: 128, maxWaiting: 20_000 });
+    this.#turns = new FairQueue(options.lookups ?? { limit: 1024, limitPerOwner: 32, maxWaiting: 20_000 });
     this.#querier = new Querier({
       serverPort: options.serverPort ?? 53,
       tcp: options.tcp ?? { limit: 32, limitPerOwner: 8, maxWaiting: 20_000 },
