@@ -17,6 +17,7 @@ import { IncomingTraffic } from "./incoming/incomingTraffic.ts";
 import { createRedirector } from "./incoming/redirect/redirector.ts";
 import type { DescriptorSink } from "./log/lineSink.ts";
 import type { Log } from "./log/log.ts";
+import { reportBug } from "./log/reportBug.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { startMetricsServer } from "./metrics/server.ts";
 import { findEphemeralTarget, openRoot, readEnviron, type Target, targetless } from "./runtime/target.ts";
@@ -108,9 +109,7 @@ export async function runAgent({ options, settings, log, sink, stop }: AgentPart
     budget,
     buffers,
     answerBuffers: new AnswerBuffers(),
-    turnEnd: createTurnEnd((error) =>
-      log.event("AGENT_BUG", { error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
-    ),
+    turnEnd: createTurnEnd((error) => reportBug(log, error)),
     writer: new Writer({ copyMaxBytes: COPY_MAX_BYTES, scratchBytes: SCRATCH_BYTES }),
     environment,
     selectEnvironment,

@@ -3,9 +3,10 @@
 
 import { argv, env, exit, stderr, stdout } from "node:process";
 import { parseCommandLine } from "./cli.ts";
-import { formatJson, textFormat } from "./log/format.ts";
+import { chooseFormat } from "./log/format.ts";
 import { DescriptorSink } from "./log/lineSink.ts";
 import { createLog } from "./log/log.ts";
+import { reportBug } from "./log/reportBug.ts";
 import { parseSettings } from "./settings.ts";
 
 /** Time for everything to end after a signal, in ms; a call that hangs in a dead file system must not keep the process. */
@@ -21,8 +22,8 @@ async function main(): Promise<number> {
   const { runAgent, StartError } = await import("./agent.ts");
   const { settings, problems } = parseSettings(env);
   await using sink = new DescriptorSink(1);
-  const isColored = sink.isTerminal && env["NO_COLOR"] === undefined;
-  using log = createLog({ filter: settings.logFilter, format: settings.jsonLog ? formatJson : textFormat({ isColored }), sink });
+  const format = chooseFormat({ isJson: settings.jsonLog, isTerminal: sink.isTerminal, env });
+  using log = createLog({ filter: settings.logFilter, format, sink });
   for (const { variable, text } of problems) log.event("SETTING_INVALID", { variable, problem: text });
 
   const stop = new AbortController();
@@ -33,8 +34,7 @@ async function main(): Promise<number> {
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
   // A session's fault never gets here; what does is the agent's own, and the sessions that are not concerned go on.
-  const onBug = (error: unknown): void =>
-    log.event("AGENT_BUG", { error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  const onBug = (error: unknown): void => reportBug(log, error);
   process.on("uncaughtException", onBug);
   process.on("unhandledRejection", onBug);
   try {

@@ -14,7 +14,8 @@ import { type Relay, StreamDecoder } from "./streamDecoder.ts";
 import { arbitraryOf } from "./testing/arbitraryOf.ts";
 import { heldBytes } from "./testing/memory.ts";
 import { concat, cutAt, cutEvery, decodeStream, encode, type Verdict } from "./testing/streams.ts";
-import { hexToBytes, parseVector } from "./vectors.ts";
+import { hexToBytes } from "./hex.ts";
+import { parseVector } from "./vectors.ts";
 
 const MiB = 1024 * 1024;
 

@@ -1,6 +1,7 @@
 // Values of any codec as JSON and back, in the form that recorded vectors use: names as the protocol spells them (snake case fields,
 // capitalised variants), bytes as `{"$hex": …}`, integers beyond 2^53 − 1 as `{"$int": …}`.
 
+import { hexToBytes, toHex } from "./hex.ts";
 import { formatSocketAddr, parseSocketAddr, type SocketAddr } from "./netAddress.ts";
 import type { HttpHeaders } from "./httpParts.ts";
 import type { Result } from "./composites.ts";
@@ -155,14 +156,8 @@ function uuidText(value: bigint): string {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
 }
 
-function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
 function hexOf(json: Json): Uint8Array {
-  const hex = textOf(objectOf(json)["$hex"] ?? null);
-  if (!/^(?:[0-9a-fA-F]{2})*$/.test(hex)) refuse(json, "bytes in hexadecimal");
-  return Uint8Array.from({ length: hex.length / 2 }, (_, i) => Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16));
+  return hexToBytes(textOf(objectOf(json)["$hex"] ?? null)) ?? refuse(json, "bytes in hexadecimal");
 }
 
 function textOf(json: Json): string {

@@ -6,7 +6,8 @@ import { suite, test } from "node:test";
 import type { AnyCodec } from "./shape.ts";
 import * as protocol from "./index.ts";
 import { StreamDecoder } from "./streamDecoder.ts";
-import { hexToBytes, parseVector, type Vector, vectorProblem } from "./vectors.ts";
+import { hexToBytes } from "./hex.ts";
+import { parseVector, type Vector, vectorProblem } from "./vectors.ts";
 import { toJson } from "./json.ts";
 
 const folder = new URL("../testdata/vectors/", import.meta.url);

@@ -1,6 +1,7 @@
 // Recorded messages in JSON Lines, and how a decoder is judged by them. The files' form is described in docs/wire.md.
 
 import { decode } from "./decode.ts";
+import { hexToBytes, toHex } from "./hex.ts";
 import { type Json, toJson } from "./json.ts";
 import { ProtocolError } from "./protocolError.ts";
 import type { AnyCodec } from "./shape.ts";
@@ -66,16 +67,6 @@ export function vectorProblem(codec: AnyCodec, vector: Vector): string | null {
   // The decoded value, which was just found equal: parsing JSON loses the order of keys that look like numbers.
   const out = new Writer();
   codec.write(out, value);
-  const hex = bytesToHex(out.take());
+  const hex = out.take().map(toHex).join("");
   return hex === vector.hex.toLowerCase() ? null : `encoded ${hex}`;
-}
-
-/** Null when `hex` is not pairs of hexadecimal digits. */
-export function hexToBytes(hex: string): Uint8Array | null {
-  if (!/^(?:[0-9a-fA-F]{2})*$/.test(hex)) return null;
-  return Uint8Array.from({ length: hex.length / 2 }, (_, i) => Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16));
-}
-
-function bytesToHex(segments: readonly Uint8Array[]): string {
-  return segments.map((segment) => Array.from(segment, (byte) => byte.toString(16).padStart(2, "0")).join("")).join("");
 }

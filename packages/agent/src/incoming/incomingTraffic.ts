@@ -6,6 +6,7 @@ import type { ResponseError } from "@understudy/protocol";
 import { remoteKindError } from "../errors/remoteError.ts";
 import type { SessionLink } from "../link/sessionLink.ts";
 import type { Log } from "../log/log.ts";
+import { reportBug } from "../log/reportBug.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ReceiveBuffers } from "../socket/receiveBuffer.ts";
 import { ByteSocket } from "../socket/byteSocket.ts";
@@ -203,7 +204,7 @@ export class IncomingTraffic implements AsyncDisposable {
   }
 
   reportBug(error: unknown): void {
-    this.#options.log.event("AGENT_BUG", { error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    reportBug(this.#options.log, error);
   }
 
   /**

@@ -26,6 +26,7 @@ import { WaitingBytes } from "../outgoing/waitingBytes.ts";
 import { ByteSocket } from "../socket/byteSocket.ts";
 import { AnswersInOrder, WorkInOrder } from "../task/orderedAnswers.ts";
 import { Outbox } from "./outbox.ts";
+import { reportBug } from "../log/reportBug.ts";
 import * as refusals from "./refusals.ts";
 import type { IncomingClient, Services, SessionFiles } from "./services.ts";
 import { trafficKind } from "./trafficKind.ts";
@@ -170,10 +171,7 @@ export class Session implements SessionLink {
 
   /** A part of the agent failed in a way that it should not have: an agent's bug, and the end of this session only. */
   fail(error: unknown): void {
-    this.#services.log.event("AGENT_BUG", {
-      session: this.id,
-      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
-    });
+    reportBug(this.#services.log, error, { session: this.id });
     void this.goodbye("internal error in the agent; its log says more");
   }
 
