@@ -5,6 +5,7 @@
 // component and a descriptor from `openat2`.
 
 import { cString, type Path } from "./cString.ts";
+import { AT_FDCWD } from "./openat2.ts";
 import { systemCall } from "./systemCall.ts";
 
 /** faccessat2: check the effective ids of the process, with its capabilities, as open(2) would; not the real ones. */
@@ -26,6 +27,7 @@ const faccessat2Call = systemCall(
   "faccessat2",
   "int64_t syscall(int64_t number, int64_t dirFd, const void *path, int64_t mode, int64_t flags)",
 );
+const faccessatCall = systemCall("faccessat", "int faccessat(int dirFd, const void *path, int mode, int flags)");
 const readlinkatCall = systemCall("readlinkat", "int64_t readlinkat(int dirFd, const void *path, void *buffer, size_t size)");
 const unlinkatCall = systemCall("unlinkat", "int unlinkat(int dirFd, const void *path, int flags)");
 const mkdiratCall = systemCall("mkdirat", "int mkdirat(int dirFd, const void *path, uint32_t mode)");
@@ -44,6 +46,16 @@ const renameat2Call = systemCall(
  */
 export async function faccessat2(dirFd: number, path: Path, mode: number, flags: number): Promise<void> {
   await faccessat2Call.async(SYS_faccessat2, dirFd, cString(path, "faccessat2"), mode, flags);
+}
+
+/**
+ * Whether the process may use a file, by access(2), which every kernel has. It checks the real ids; without set-user-id they are the
+ * effective ones.
+ *
+ * @param path followed as by any call; `/proc/self/fd/N` asks about an open descriptor, also when that is O_PATH.
+ */
+export async function access(path: Path, mode: number): Promise<void> {
+  await faccessatCall.async(AT_FDCWD, cString(path, "access"), mode, 0);
 }
 
 /** Longest link text that the kernel stores (PATH_MAX). */

@@ -2,12 +2,17 @@
 
 export * from "./directory.ts";
 export * from "./errno.ts";
+export { exitNow } from "./exitNow.ts";
 export * from "./fileAt.ts";
 export * from "./fileTimes.ts";
 export * from "./namespace.ts";
+export { openat } from "./openat.ts";
 export * from "./openat2.ts";
 export { originalDestination } from "./originalDestination.ts";
 export * from "./listeningSocket.ts";
+export { markedTcpSocket } from "./markedSocket.ts";
+export { NetfilterSocket } from "./netfilter.ts";
+export { endWithParent } from "./endWithParent.ts";
 export { formatIpv6, type SocketAddress } from "./socketAddress.ts";
 export * from "./statfs.ts";
 export { SystemCallError } from "./systemCall.ts";

@@ -37,3 +37,21 @@ test("no more memory lies ready than the limit says", () => {
   assert.equal(buffers.take(32 * 1024), taken[1]);
   assert.notEqual(buffers.take(64 * 1024), taken[2]);
 });
+
+test("answers shrink while many are read, never below 64 KiB, and grow again", () => {
+  const buffers = new AnswerBuffers();
+  const sessions = Array.from({ length: 60 }, () => new AnswerBuffer(buffers));
+  assert.equal(buffers.answerMaxBytes, 2 * 2 ** 20);
+  let total = 0;
+  for (const session of sessions) total += session.take(Math.min(session.maxBytes, 2 ** 20)).bytes.length;
+  assert.ok(total <= 10 * 2 ** 20, `${total} bytes`);
+  assert.equal(buffers.answerMaxBytes, 64 * 1024);
+  for (const [index, session] of sessions.entries()) {
+    // Some leave with what they have, before or after it was sent.
+    if (index % 3 > 0) session.keep();
+    if (index % 3 === 1) session.abandon();
+    session.release();
+    if (index % 3 === 2) session.abandon();
+  }
+  assert.equal(buffers.answerMaxBytes, 2 * 2 ** 20);
+});

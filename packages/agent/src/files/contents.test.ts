@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import { test } from "node:test";
 import type { OpenOptionsInternal, SeekFromInternal, U64 } from "@understudy/protocol";
+import { ThreadPool } from "../task/threadPool.ts";
 import { seek } from "./contents.ts";
 import { noOptions, readOnly, TemporaryTarget } from "./temporaryTargetFixture.ts";
 
@@ -114,10 +115,8 @@ test("the position moves with reads, writes and seeks, and not with limited ones
 test("seeking tells where a device is, not where it was asked to go", async () => {
   const fd = fs.openSync("/dev/null", O_RDONLY);
   try {
-    assert.equal(
-      await seek({ fd, type: "other", fileSystem: "disk", isReadOnly: true, instantReading: "never" }, { kind: "start", value: 5 }),
-      0,
-    );
+    const file = { fd, type: "other", device: 0, fileSystem: "disk", isReadOnly: true, instantReading: "never" } as const;
+    assert.equal(await seek(file, { kind: "start", value: 5 }, new ThreadPool().share()), 0);
   } finally {
     fs.closeSync(fd);
   }
@@ -153,7 +152,7 @@ test("appending writes at the end wherever the position is, also limited writes"
 
 test("a read answers with at most maxReadBytes, whatever the client asks for", async () => {
   using target = new TemporaryTarget();
-  await using session = target.session({ maxOpenFiles: 8, maxReadBytes: 100_000 });
+  await using session = target.session({ limits: { maxOpenFiles: 8, maxReadBytes: 100_000 } });
   fs.writeFileSync(target.at("file"), "x".repeat(250_000));
   const fd = await session.open("/file");
   const huge = 2n ** 64n - 1n;

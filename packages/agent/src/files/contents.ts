@@ -4,6 +4,7 @@
 import { ReadMemory, SEEK_CUR, SEEK_END, SEEK_SET, lseek } from "@understudy/native";
 import type { I64, ReadFileResponse, SeekFromInternal, U64 } from "@understudy/protocol";
 import { remoteIoError } from "../errors/remoteError.ts";
+import type { PoolShare } from "../task/threadPool.ts";
 import type { AnswerBuffer } from "./answerBuffer.ts";
 import { EAGAIN, EFBIG, EINVAL, errnoOf } from "./errnos.ts";
 import { isOfThisMachine } from "./fileSystems.ts";
@@ -17,25 +18,31 @@ const offsetMax = 2n ** 63n - 1n;
 /** Never ask for less of a file that seems to be at its end: it may have grown. */
 const leastReadBytes = 4096;
 
+/** Where calls on a file may wait. */
+export interface WaitMeans {
+  readonly pool: PoolShare;
+  /** Its abort ends the wait for what is not ready. */
+  readonly signal: AbortSignal;
+}
+
 /** What a read needs beside the file. */
-export interface ReadMeans {
+export interface ReadMeans extends WaitMeans {
   /** Most bytes of one answer. */
   readonly maxBytes: number;
   readonly instantReads: InstantReads;
   /** Where the answer goes; null for memory of its own. */
   readonly buffer: AnswerBuffer | null;
-  /** Its abort ends the wait for what is not ready. */
-  readonly signal: AbortSignal;
 }
 
 /**
  * One read(2), or pread(2) where a position is given.
  *
- * @param wanted most bytes the client takes; never more than `maxBytes` are read or allocated.
+ * @param wanted most bytes the client takes; never more than `maxBytes` or the buffer's maximum are read or allocated.
  * @returns bytes that are good as long as the buffer's; empty at the end of the file.
  */
 export async function read(file: OpenedFile, wanted: U64, position: U64 | null, means: ReadMeans): Promise<ReadFileResponse> {
-  const { maxBytes, instantReads, buffer, signal } = means;
+  const { instantReads, buffer } = means;
+  const maxBytes = Math.min(means.maxBytes, buffer?.maxBytes ?? Infinity);
   const length = Math.min(wanted > maxBytes ? maxBytes : Number(wanted), bytesAhead(file, position));
   // The last byte asked for must have an offset that the kernel's signed type can hold.
   if (position !== null && BigInt(position) + BigInt(length) > offsetMax) throw remoteIoError(EINVAL, "pread");
@@ -46,7 +53,7 @@ export async function read(file: OpenedFile, wanted: U64, position: U64 | null, 
     const rest = memory.bytes.subarray(count, length);
     const restPosition = position === null || count === 0 ? position : BigInt(position) + BigInt(count);
     try {
-      count += await whenReady(signal, () => poolCalls.readOnce(file.fd, rest, restPosition));
+      count += await whenReady(file, means, () => poolCalls.readOnce(file.fd, rest, restPosition));
     } catch (error) {
       // A read that got something has not failed.
       if (count === 0) throw error;
@@ -66,39 +73,39 @@ function bytesAhead(file: OpenedFile, position: U64 | null): number {
 }
 
 /** One write(2), or pwrite(2) where a position is given. `bytes` must not change meanwhile. @returns bytes written, may be fewer. */
-export async function write(file: OpenedFile, bytes: Uint8Array, position: U64 | null, signal: AbortSignal): Promise<number> {
+export async function write(file: OpenedFile, bytes: Uint8Array, position: U64 | null, means: WaitMeans): Promise<number> {
   if (position !== null && !Number.isSafeInteger(position)) {
     // Node writes at exact numbers only. No disk file system of this day goes that far.
     throw remoteIoError(BigInt(position) > offsetMax ? EINVAL : EFBIG, "pwrite");
   }
   const offset = position === null ? null : Number(position);
-  return await whenReady(signal, () => poolCalls.writeOnce(file.fd, bytes, offset));
+  return await whenReady(file, means, () => poolCalls.writeOnce(file.fd, bytes, offset));
 }
 
 /** lseek(2). @returns the new position. */
-export async function seek(file: OpenedFile, from: SeekFromInternal): Promise<U64> {
+export async function seek(file: OpenedFile, from: SeekFromInternal, pool: PoolShare): Promise<U64> {
   const offset: I64 = from.value;
   if (offset > offsetMax) throw remoteIoError(EINVAL, "lseek");
   const whence = { start: SEEK_SET, current: SEEK_CUR, end: SEEK_END }[from.kind];
   const isInstant = file.type === "regular" && file.fileSystem !== "remote";
-  const position = isInstant ? seekInstantly(file.fd, offset, whence) : await lseek(file.fd, offset, whence);
+  const position = isInstant ? seekInstantly(file.fd, offset, whence) : await pool.run(file.device, () => lseek(file.fd, offset, whence));
   // Exact above 2^53 as well. Otherwise the kernel's answer counts: some devices stay at 0.
   return from.kind === "start" && !Number.isSafeInteger(position) ? offset : position;
 }
 
 /** ftruncate(2). */
-export async function truncate(file: OpenedFile, length: I64): Promise<void> {
+export async function truncate(file: OpenedFile, length: I64, pool: PoolShare): Promise<void> {
   // Node would take a negative length for 0.
   if (length < 0) throw remoteIoError(EINVAL, "ftruncate");
   if (!Number.isSafeInteger(length)) throw remoteIoError(EFBIG, "ftruncate");
-  await poolCalls.truncate(file.fd, Number(length));
+  await pool.run(file.device, () => poolCalls.truncate(file.fd, Number(length)));
 }
 
-async function whenReady<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+async function whenReady<T>(file: OpenedFile, { pool, signal }: WaitMeans, work: () => Promise<T>): Promise<T> {
   const rests = new GrowingRests(signal);
   for (;;) {
     try {
-      return await work();
+      return await pool.run(file.device, work);
     } catch (error) {
       if (errnoOf(error) !== EAGAIN) throw error;
     }

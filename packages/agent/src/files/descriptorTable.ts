@@ -4,6 +4,7 @@
 import type { U64 } from "@understudy/protocol";
 import { RemoteError, remoteIoError } from "../errors/remoteError.ts";
 import type { Gauge } from "../metrics/instruments.ts";
+import type { PoolShare } from "../task/threadPool.ts";
 import type { EntryStream } from "./entryStream.ts";
 import { EMFILE } from "./errnos.ts";
 import { isOfThisMachine } from "./fileSystems.ts";
@@ -22,11 +23,13 @@ export class DescriptorTable {
   readonly #entries = new Map<U64, Entry>();
   readonly #maxOpenFiles: number;
   readonly #openFds: Gauge;
+  readonly #pool: PoolShare;
   #openCount = 0;
   #nextId = 0;
 
   /** @param openFds counts what all sessions have open. */
-  constructor(maxOpenFiles: number, openFds: Gauge) {
+  constructor(maxOpenFiles: number, openFds: Gauge, pool: PoolShare) {
+    this.#pool = pool;
     this.#maxOpenFiles = maxOpenFiles;
     this.#openFds = openFds;
   }
@@ -126,22 +129,22 @@ export class DescriptorTable {
 
   async #closeEntry(entry: Entry): Promise<void> {
     if (entry.kind === "directory") await this.#closeDents(entry);
-    await this.#closeFd(entry.kind === "stream" ? entry.stream.fd : entry.file.fd, !mayWait(entry));
+    await this.#closeFd(entry.kind === "stream" ? entry.stream : entry.file, !mayWait(entry));
   }
 
   async #closeDents(entry: Extract<Entry, { kind: "directory" }>): Promise<void> {
     const { dents } = entry;
     entry.dents = null;
-    if (dents !== null) await this.#closeFd(dents.fd, !mayWait(entry));
+    if (dents !== null) await this.#closeFd(dents, !mayWait(entry));
   }
 
-  async #closeFd(fd: number, isInstant: boolean): Promise<void> {
+  async #closeFd({ fd, device }: OpenedFile | EntryStream, isInstant: boolean): Promise<void> {
     // Closing the last descriptor of a file without a name frees its blocks, which is work for a disk.
     if (isInstant && statusAtHand(fd).links > 0) {
       closeInstantly(fd);
     } else {
       try {
-        await poolCalls.close(fd);
+        await this.#pool.runToEnd(device, () => poolCalls.close(fd));
       } catch {
         // What was written may be lost, but close has no answer; the descriptor is gone all the same.
       }

@@ -16,12 +16,13 @@ import {
   statx,
 } from "@understudy/native";
 import type { DirEntryInternal, U64 } from "@understudy/protocol";
+import type { PoolShare } from "../task/threadPool.ts";
 import { ENOENT, errnoOf } from "./errnos.ts";
 
 /** About 250 entries at a time. */
 const pieceBytes = 8192;
-/** Most entries of one answer; clients come back for more. */
-export const entriesMax = 2048;
+/** Most entries of one answer, about 2 ms of work; clients come back for more. */
+const entriesMax = 1024;
 /** Bytes of an entry beside its name, as the reference counts them. */
 const entryOverheadBytes = 20;
 const entryAlignmentBytes = 8;
@@ -32,14 +33,19 @@ const kernelTypes: ReadonlySet<number> = new Set([DT_FIFO, DT_CHR, DT_DIR, DT_BL
 export class EntryStream {
   /** Opened for reading for this stream alone, since the place is the descriptor's. Whoever holds the stream closes it. */
   readonly fd: number;
+  /** Number of its file system. */
+  readonly device: number;
+  readonly #pool: PoolShare;
   #piece: DirectoryEntry[] = [];
   #index = 0;
   #position: number;
   #hasEnded = false;
 
   /** @param first entries that come before those of the directory. */
-  constructor(fd: number, first: readonly DirectoryEntry[] = []) {
+  constructor(pool: PoolShare, fd: number, device: number, first: readonly DirectoryEntry[] = []) {
+    this.#pool = pool;
     this.fd = fd;
+    this.device = device;
     this.#piece = [...first];
     this.#position = 0;
   }
@@ -49,7 +55,7 @@ export class EntryStream {
     const most = amount > entriesMax ? entriesMax : Number(amount);
     const entries: DirEntryInternal[] = [];
     while (entries.length < most) {
-      const entry = await this.#peek();
+      const entry = this.#peekAtOnce() ?? (await this.#peek());
       if (entry === undefined) break;
       entries.push(entry);
       this.#drop();
@@ -65,7 +71,7 @@ export class EntryStream {
     const entries: DirEntryInternal[] = [];
     let resultSize = 0;
     while (entries.length < entriesMax) {
-      const entry = await this.#peek();
+      const entry = this.#peekAtOnce() ?? (await this.#peek());
       if (entry === undefined) break;
       const size = entrySize(entry.name);
       if (resultSize + size > bufferBytes) break;
@@ -79,6 +85,13 @@ export class EntryStream {
   #drop(): void {
     this.#index += 1;
     this.#position += 1;
+  }
+
+  /** The next entry if it is at hand: waiting for each would take longer than everything else. */
+  #peekAtOnce(): DirEntryInternal | undefined {
+    const entry = this.#piece[this.#index];
+    if (entry === undefined || !kernelTypes.has(entry.type)) return undefined;
+    return { inode: entry.inode, position: this.#position, name: entry.name, fileType: entry.type };
   }
 
   async #peek(): Promise<DirEntryInternal | undefined> {
@@ -97,7 +110,7 @@ export class EntryStream {
   /** Asks the file itself, where the file system does not tell types; undefined when it is gone. */
   async #typeOf(name: string): Promise<number | undefined> {
     try {
-      const { mode } = await statx(this.fd, name, AT_SYMLINK_NOFOLLOW);
+      const { mode } = await this.#pool.run(this.device, () => statx(this.fd, name, AT_SYMLINK_NOFOLLOW));
       // The four type bits of a mode are the DT_* number.
       const type = (mode >>> 12) & 0o17;
       return kernelTypes.has(type) ? type : DT_UNKNOWN;
@@ -110,7 +123,7 @@ export class EntryStream {
 
   async #nextPiece(): Promise<boolean> {
     if (this.#hasEnded) return false;
-    const piece = await readPiece(this.fd);
+    const piece = await this.#pool.run(this.device, () => readPiece(this.fd));
     this.#hasEnded = piece.length === 0;
     this.#piece = piece.filter(({ name }) => name !== "." && name !== "..");
     this.#index = 0;

@@ -2,6 +2,7 @@
 // number of fstatfs(2), remembered by device for a while: a device number may come back as another file system.
 
 import { AT_EMPTY_PATH, fstatfs, statx, type FileStatus } from "@understudy/native";
+import type { PoolShare } from "../task/threadPool.ts";
 import { statusAtHand } from "./instantCalls.ts";
 
 /**
@@ -41,12 +42,23 @@ export function isOfThisMachine(kind: FileSystemKind): boolean {
 /** What one session has learned of the file systems it met. */
 export class FileSystems {
   readonly #known = new Map<number, { readonly kind: FileSystemKind; readonly untilMs: number }>();
+  readonly #pool: PoolShare;
+
+  constructor(pool: PoolShare) {
+    this.#pool = pool;
+  }
+
+  /** Null when it is not known, or not for certain any more. */
+  knownKindOf(device: number): FileSystemKind | null {
+    const known = this.#known.get(device);
+    return known !== undefined && known.untilMs > performance.now() ? known.kind : null;
+  }
 
   /** Kind of the file system of a device, `fd` being any file on it. */
   async kindOf(device: number, fd: number): Promise<FileSystemKind> {
-    const known = this.#known.get(device);
-    if (known !== undefined && known.untilMs > performance.now()) return known.kind;
-    const { type } = await fstatfs(fd);
+    const known = this.knownKindOf(device);
+    if (known !== null) return known;
+    const { type } = await this.#pool.run(device, () => fstatfs(fd));
     const kind = kinds.get(type) ?? "remote";
     if (this.#known.size >= devicesMax) this.#known.clear();
     this.#known.set(device, { kind, untilMs: performance.now() + rememberedMs });
@@ -57,6 +69,6 @@ export class FileSystems {
   async status(fd: number): Promise<FileStatus> {
     const atHand = statusAtHand(fd);
     const kind = await this.kindOf(atHand.device, fd);
-    return kind === "remote" ? await statx(fd, "", AT_EMPTY_PATH) : atHand;
+    return kind === "remote" ? await this.#pool.run(atHand.device, () => statx(fd, "", AT_EMPTY_PATH)) : atHand;
   }
 }

@@ -23,8 +23,8 @@ test("ids count from 0, failures use none up, none is used again, sessions do no
 
 test("files, directories and streams count against one limit, and closing makes room", async () => {
   using target = new TemporaryTarget();
-  await using session = target.session({ maxOpenFiles: 4 });
-  await using other = target.session({ maxOpenFiles: 4 });
+  await using session = target.session({ limits: { maxOpenFiles: 4 } });
+  await using other = target.session({ limits: { maxOpenFiles: 4 } });
   fs.writeFileSync(target.at("file"), "");
   const file = await session.open("/file");
   const directory = await session.open("/");

@@ -2,23 +2,15 @@
 // connections. What a request may wait for (a FIFO, a slow disk) holds up this session's file requests and nobody else's.
 
 import {
-  AT_EACCESS,
-  AT_EMPTY_PATH,
   AT_REMOVEDIR,
   DT_DIR,
-  faccessat2,
   type FileStatus,
+  type FileSystemStats,
   type FileTime,
   fstatfs,
   futimens,
-  mkdirat,
   O_DIRECTORY,
   O_RDONLY,
-  readlinkat,
-  renameat2,
-  S_IFLNK,
-  S_IFMT,
-  unlinkat,
 } from "@understudy/native";
 import type {
   AccessFileResponse,
@@ -36,27 +28,32 @@ import type {
   UnlinkAtRequest,
   XstatRequest,
 } from "@understudy/protocol";
-import { RemoteError, remoteIoError, remoteKindError, toResponseError } from "../errors/remoteError.ts";
+import { remoteIoError, remoteKindError, toResponseError } from "../errors/remoteError.ts";
 import type { Log } from "../log/log.ts";
 import type { Gauge } from "../metrics/instruments.ts";
+import type { PoolShare, ThreadPool } from "../task/threadPool.ts";
 import type { AnswerBuffer } from "./answerBuffer.ts";
 import * as contents from "./contents.ts";
 import { DescriptorTable } from "./descriptorTable.ts";
 import { EntryStream } from "./entryStream.ts";
-import { EINTR, EINVAL, ENOENT } from "./errnos.ts";
+import { EINTR, EINVAL } from "./errnos.ts";
 import { FileSystems } from "./fileSystems.ts";
-import { closeInstantly } from "./instantCalls.ts";
 import type { InstantReads } from "./instantReads.ts";
 import { openFile, openFlags } from "./openFile.ts";
+import { checkAbsolute, PathRequests, permissionBits } from "./pathRequests.ts";
 import * as poolCalls from "./poolCalls.ts";
 import { fileSystemMetadata, fileSystemMetadataV2, metadata } from "./status.ts";
-import { type LastLink, type Start, TargetPaths } from "./targetPaths.ts";
+import { type Start, TargetPaths, type Walker } from "./targetPaths.ts";
 
 /** Parts and limits of one session's files. */
 export interface FilesOptions {
   /** O_PATH descriptor of the target's root; without a target, of the agent's own. Stays the caller's; many sessions share it. */
   readonly rootFd: number;
   readonly log: Log;
+  /** Shared by all sessions. */
+  readonly threads: ThreadPool;
+  /** Who goes through paths. Default `kernel`. */
+  readonly walker?: Walker;
   /** Counts open files, directories and directory streams of all sessions. */
   readonly openFds: Gauge;
   readonly limits: FilesLimits;
@@ -93,15 +90,15 @@ export function createFiles(options: FilesOptions): Files {
 }
 
 const defaultMaxReadBytes = 2 ** 20;
-const accessModes = 7;
-const permissionBits = 0o7777;
 const UTIME_NOW = 0x3fffffff;
 const UTIME_OMIT = 0x3ffffffe;
 
 class SessionFiles implements Files {
   readonly #log: Log;
+  readonly #pool: PoolShare;
   readonly #paths: TargetPaths;
-  readonly #fileSystems = new FileSystems();
+  readonly #fileSystems: FileSystems;
+  readonly #byPath: PathRequests;
   readonly #table: DescriptorTable;
   readonly #maxReadBytes: number;
   readonly #instantReads: InstantReads;
@@ -112,12 +109,15 @@ class SessionFiles implements Files {
 
   constructor(options: FilesOptions) {
     this.#log = options.log;
-    this.#paths = new TargetPaths(options.rootFd);
-    this.#table = new DescriptorTable(options.limits.maxOpenFiles, options.openFds);
+    this.#signal = AbortSignal.any([options.signal, this.#disposing.signal]);
+    this.#pool = options.threads.share(this.#signal);
+    this.#paths = new TargetPaths(options.rootFd, { pool: this.#pool, walker: options.walker ?? "kernel" });
+    this.#fileSystems = new FileSystems(this.#pool);
+    this.#byPath = new PathRequests(this.#paths, this.#fileSystems, this.#pool);
+    this.#table = new DescriptorTable(options.limits.maxOpenFiles, options.openFds, this.#pool);
     this.#maxReadBytes = options.limits.maxReadBytes ?? defaultMaxReadBytes;
     this.#instantReads = options.instantReads;
     this.#fullTimes = options.fullTimes;
-    this.#signal = AbortSignal.any([options.signal, this.#disposing.signal]);
   }
 
   async handle(request: FileRequest, buffer: AnswerBuffer | null = null): Promise<FileResponse | undefined> {
@@ -164,7 +164,7 @@ class SessionFiles implements Files {
       }
       case "seek": {
         const { fd, seekFrom } = request.value;
-        const work = async () => ({ resultOffset: await contents.seek(this.#table.file(fd), seekFrom) });
+        const work = async () => ({ resultOffset: await contents.seek(this.#table.file(fd), seekFrom, this.#pool) });
         return { kind: "seek", value: await answer(work) };
       }
       case "close":
@@ -175,48 +175,48 @@ class SessionFiles implements Files {
         return undefined;
       case "access": {
         const { pathname, mode } = request.value;
-        return { kind: "access", value: await answer(() => this.#access(pathname, mode)) };
+        return { kind: "access", value: await answer(async () => empty(await this.#byPath.access(pathname, mode))) };
       }
       case "xstat": {
         const work = async () => ({ metadata: metadata(await this.#status(request.value), this.#fullTimes) });
         return { kind: "xstat", value: await answer(work) };
       }
       case "xstatFs": {
-        const work = async () => fstatfs(this.#table.fileOrDirectory(request.value.fd).fd);
+        const work = () => this.#fileSystemOf(request.value.fd);
         return { kind: "xstatFs", value: await answer(async () => ({ metadata: fileSystemMetadata(await work()) })) };
       }
       case "xstatFsV2": {
-        const work = async () => fstatfs(this.#table.fileOrDirectory(request.value.fd).fd);
+        const work = () => this.#fileSystemOf(request.value.fd);
         return { kind: "xstatFsV2", value: await answer(async () => ({ metadata: fileSystemMetadataV2(await work()) })) };
       }
       case "statFs": {
-        const work = () => this.#located("root", request.value.path, "follow", fstatfs);
+        const work = () => this.#byPath.fileSystemOf(request.value.path);
         return { kind: "xstatFs", value: await answer(async () => ({ metadata: fileSystemMetadata(await work()) })) };
       }
       case "statFsV2": {
-        const work = () => this.#located("root", request.value.path, "follow", fstatfs);
+        const work = () => this.#byPath.fileSystemOf(request.value.path);
         return { kind: "xstatFsV2", value: await answer(async () => ({ metadata: fileSystemMetadataV2(await work()) })) };
       }
       case "readLink":
-        return { kind: "readLink", value: await answer(async () => ({ path: await this.#linkText(request.value.path) })) };
+        return { kind: "readLink", value: await answer(async () => ({ path: await this.#byPath.linkText(request.value.path) })) };
       case "makeDir": {
         const { pathname, mode } = request.value;
-        return { kind: "makeDir", value: await answer(() => this.#makeDirectory("root", pathname, mode)) };
+        return { kind: "makeDir", value: await answer(() => done(this.#byPath.makeDirectory("root", pathname, mode))) };
       }
       case "makeDirAt": {
         const { dirfd, pathname, mode } = request.value;
-        const work = async () => this.#makeDirectory(this.#table.directory(dirfd).fd, pathname, mode);
+        const work = async () => done(this.#byPath.makeDirectory(this.#table.directory(dirfd).fd, pathname, mode));
         return { kind: "makeDir", value: await answer(work) };
       }
       case "removeDir":
-        return { kind: "removeDir", value: await answer(() => this.#remove("root", request.value.pathname, AT_REMOVEDIR)) };
+        return { kind: "removeDir", value: await answer(() => done(this.#byPath.remove("root", request.value.pathname, AT_REMOVEDIR))) };
       case "unlink":
-        return { kind: "unlink", value: await answer(() => this.#remove("root", request.value.pathname, 0)) };
+        return { kind: "unlink", value: await answer(() => done(this.#byPath.remove("root", request.value.pathname, 0))) };
       case "unlinkAt":
         return { kind: "unlink", value: await answer(() => this.#unlinkAt(request.value)) };
       case "rename": {
         const { oldPath, newPath } = request.value;
-        return { kind: "rename", value: await answer(() => this.#rename(oldPath, newPath)) };
+        return { kind: "rename", value: await answer(() => done(this.#byPath.rename(oldPath, newPath))) };
       }
       case "fdOpenDir":
         return { kind: "openDir", value: await answer(() => this.#openStream(request.value.remoteFd)) };
@@ -233,7 +233,7 @@ class SessionFiles implements Files {
         return { kind: "getDEnts64", value: await answer(() => this.#getDents(request.value)) };
       case "ftruncate": {
         const { fd, length } = request.value;
-        return { kind: "ftruncate", value: await answer(() => done(contents.truncate(this.#table.file(fd), length))) };
+        return { kind: "ftruncate", value: await answer(() => done(contents.truncate(this.#table.file(fd), length, this.#pool))) };
       }
       case "futimens": {
         const { fd, times } = request.value;
@@ -241,12 +241,12 @@ class SessionFiles implements Files {
       }
       case "fchown": {
         const { fd, owner, group } = request.value;
-        const work = async () => done(poolCalls.changeOwner(this.#table.file(fd).fd, owner, group));
+        const work = () => this.#onFile(fd, (file) => poolCalls.changeOwner(file, owner, group));
         return { kind: "fchown", value: await answer(work) };
       }
       case "fchmod": {
         const { fd, mode } = request.value;
-        const work = async () => done(poolCalls.changeMode(this.#table.file(fd).fd, mode & permissionBits));
+        const work = () => this.#onFile(fd, (file) => poolCalls.changeMode(file, mode & permissionBits));
         return { kind: "fchmod", value: await answer(work) };
       }
     }
@@ -276,22 +276,24 @@ class SessionFiles implements Files {
 
   async #openAt(start: Start, path: string, flags: number): Promise<{ readonly fd: U64 }> {
     this.#table.checkRoom();
-    return { fd: this.#table.add(await openFile(this.#paths, this.#fileSystems, start, path, flags, this.#signal)) };
+    const means = {
+      paths: this.#paths,
+      fileSystems: this.#fileSystems,
+      pool: this.#pool,
+      trust: this.#instantReads.trust,
+      signal: this.#signal,
+    };
+    return { fd: this.#table.add(await openFile(means, start, path, flags)) };
   }
 
   async #read(id: U64, wanted: U64, position: U64 | null, buffer: AnswerBuffer | null): Promise<ReadFileResponse> {
-    const means = { maxBytes: this.#maxReadBytes, instantReads: this.#instantReads, buffer, signal: this.#signal };
+    const waits = { pool: this.#pool, signal: this.#signal };
+    const means = { maxBytes: this.#maxReadBytes, instantReads: this.#instantReads, buffer, ...waits };
     return await contents.read(this.#table.file(id), wanted, position, means);
   }
 
   async #write(id: U64, bytes: Uint8Array, position: U64 | null): Promise<{ readonly writtenAmount: U64 }> {
-    return { writtenAmount: await contents.write(this.#table.file(id), bytes, position, this.#signal) };
-  }
-
-  async #access(path: string, mode: number): Promise<AccessFileResponse> {
-    checkAbsolute(path);
-    await this.#located("root", path, "follow", (fd) => faccessat2(fd, "", mode & accessModes, AT_EACCESS | AT_EMPTY_PATH));
-    return {};
+    return { writtenAmount: await contents.write(this.#table.file(id), bytes, position, { pool: this.#pool, signal: this.#signal }) };
   }
 
   async #status({ path, fd, followSymlink }: XstatRequest): Promise<FileStatus> {
@@ -300,85 +302,46 @@ class SessionFiles implements Files {
       return await this.#fileSystems.status(this.#table.fileOrDirectory(fd).fd);
     }
     const start = fd === null ? "root" : this.#table.directory(fd).fd;
-    if (start === "root" && path !== "" && !path.startsWith("/")) {
-      throw remoteKindError({ kind: "invalidInput" }, "status of a relative path");
-    }
-    // The wire has no AT_EMPTY_PATH: who sends this asks for the directory itself.
-    if (start !== "root" && path === "") return await this.#fileSystems.status(start);
-    return await this.#located(start, path, followSymlink ? "follow" : "name", (found) => this.#fileSystems.status(found));
+    return await this.#byPath.status(start, path, followSymlink ? "follow" : "name");
   }
 
-  async #linkText(path: string): Promise<string> {
-    if (path !== "" && !path.startsWith("/")) {
-      throw new RemoteError("link of a relative path", { kind: "stripPrefix", value: "prefix not found" });
-    }
-    return await this.#located("root", path, "name", async (fd) => {
-      const { mode } = await this.#fileSystems.status(fd);
-      if ((mode & S_IFMT) !== S_IFLNK) throw remoteIoError(EINVAL, "readlink");
-      return (await readlinkat(fd, "")).toString("utf8");
-    });
+  async #fileSystemOf(id: U64): Promise<FileSystemStats> {
+    const { fd, device } = this.#table.fileOrDirectory(id);
+    return await this.#pool.run(device, () => fstatfs(fd));
   }
 
-  /** Runs `work` on an O_PATH descriptor of the file at a path. */
-  async #located<T>(start: Start, path: string, last: LastLink, work: (fd: number) => Promise<T>): Promise<T> {
-    const fd = await this.#paths.locate(start, path, last);
-    try {
-      return await work(fd);
-    } finally {
-      closeInstantly(fd);
-    }
-  }
-
-  /** Runs `work` on the directory and the last name of a path. */
-  async #named<T>(start: Start, path: string, work: (directoryFd: number, name: string) => Promise<T>): Promise<T> {
-    const { directoryFd, name } = await this.#paths.name(start, path);
-    try {
-      return await work(directoryFd, name);
-    } finally {
-      closeInstantly(directoryFd);
-    }
-  }
-
-  #makeDirectory(start: Start, path: string, mode: number): Promise<null> {
-    return done(this.#named(start, path, (fd, name) => mkdirat(fd, name, mode & permissionBits)));
-  }
-
-  #remove(start: Start, path: string, flags: number): Promise<null> {
-    return done(this.#named(start, path, (fd, name) => unlinkat(fd, name, flags)));
+  /** Runs `work`, one call of the pool, on an open file. */
+  async #onFile(id: U64, work: (fd: number) => Promise<void>): Promise<null> {
+    const { fd, device } = this.#table.file(id);
+    return await done(this.#pool.run(device, () => work(fd)));
   }
 
   async #unlinkAt({ dirfd, pathname, flags }: UnlinkAtRequest): Promise<null> {
     const start = dirfd === null ? "root" : this.#table.directory(dirfd).fd;
-    if (flags !== 0 && flags !== AT_REMOVEDIR) throw remoteIoError(EINVAL, "unlinkat");
-    return await this.#remove(start, pathname, flags);
-  }
-
-  #rename(oldPath: string, newPath: string): Promise<null> {
-    const rename = (oldFd: number, oldName: string): Promise<void> =>
-      this.#named("root", newPath, (newFd, newName) => renameat2(oldFd, oldName, newFd, newName, 0));
-    return done(this.#named("root", oldPath, rename));
+    return await done(this.#byPath.remove(start, pathname, flags));
   }
 
   async #setTimes(id: U64, times: FutimensRequest["times"]): Promise<null> {
-    const { fd } = this.#table.file(id);
-    const [access, modification] = times === null ? (["now", "now"] as const) : [fileTime(times[0]), fileTime(times[1])];
-    return await done(futimens(fd, access, modification));
+    return await this.#onFile(id, async (fd) => {
+      const [access, modification] = times === null ? (["now", "now"] as const) : [fileTime(times[0]), fileTime(times[1])];
+      await futimens(fd, access, modification);
+    });
   }
 
   async #openStream(id: U64): Promise<{ readonly fd: U64 }> {
     const directory = this.#table.directory(id);
     this.#table.checkRoom();
-    return { fd: this.#table.addStream(new EntryStream(await this.#reopen(directory.fd))) };
+    return { fd: this.#table.addStream(new EntryStream(this.#pool, await this.#reopen(directory.fd), directory.device)) };
   }
 
   async #getDents({ remoteFd, bufferSize }: GetDEnts64Request): Promise<GetDEnts64Response> {
     let stream = this.#table.dents(remoteFd);
     if (stream === null) {
       this.#table.checkRoom();
-      const { fd } = this.#table.directory(remoteFd);
+      const { fd, device } = this.#table.directory(remoteFd);
       const self = await this.#fileSystems.status(fd);
-      const parent = await this.#located(fd, "..", "follow", (found) => this.#fileSystems.status(found)).catch(() => self);
-      stream = new EntryStream(await this.#reopen(fd), [
+      const parent = await this.#byPath.status(fd, "..", "follow").catch(() => self);
+      stream = new EntryStream(this.#pool, await this.#reopen(fd), device, [
         { inode: self.inode, name: ".", type: DT_DIR },
         { inode: parent.inode, name: "..", type: DT_DIR },
       ]);
@@ -393,17 +356,17 @@ class SessionFiles implements Files {
   }
 }
 
-/** Paths of opens and access checks are absolute; a relative one names nothing, for the client has no working directory here. */
-function checkAbsolute(path: string): void {
-  if (!path.startsWith("/")) throw remoteIoError(ENOENT, "relative path");
-}
-
 function fileTime({ tvSec, tvNsec }: Timespec): FileTime {
   if (tvNsec === UTIME_NOW) return "now";
   if (tvNsec === UTIME_OMIT) return "omit";
   // Refused by the kernel as well, where they can be handed to it.
   if (!Number.isSafeInteger(tvNsec)) throw remoteIoError(EINVAL, "futimens");
   return { seconds: tvSec, nanoseconds: Number(tvNsec) };
+}
+
+/** Of a request whose response says only that it was done. */
+function empty(_: void): AccessFileResponse {
+  return {};
 }
 
 async function done(work: Promise<void>): Promise<null> {

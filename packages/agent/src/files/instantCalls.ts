@@ -2,7 +2,7 @@
 // network. Everything else of the domain runs in libuv's pool.
 
 /* oxlint-disable node/no-sync -- this file is the exception, see above */
-import { closeSync, readlinkSync } from "node:fs";
+import { closeSync, openSync, readlinkSync } from "node:fs";
 import type { FileStatus, ReadMemory, ReadPart } from "@understudy/native";
 import * as native from "@understudy/native";
 
@@ -25,6 +25,14 @@ export function statusAtHand(fd: number): FileStatus {
 /** Closes a descriptor behind which no work waits: O_PATH, or opened only for reading on a file system of this machine. */
 export function closeInstantly(fd: number): void {
   closeSync(fd);
+}
+
+/**
+ * Opens a regular file of a disk or of memory for reading, by its O_PATH descriptor: it is in the kernel's memory, and reading it is what may
+ * wait. O_NONBLOCK, so that a lease is EAGAIN. (A disk's file system may have to note at the first open after mounting that it is in use.)
+ */
+export function reopenInstantly(fd: number, flags: number): number {
+  return openSync(`/proc/self/fd/${fd}`, flags | native.O_NONBLOCK);
 }
 
 /** Path of a descriptor as the kernel sees it, from the top of its mounts. Read from memory. */

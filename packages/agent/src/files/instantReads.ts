@@ -11,6 +11,7 @@ import type { ReadMemory } from "@understudy/native";
 import { EAGAIN } from "./errnos.ts";
 import type { FileSystemKind } from "./fileSystems.ts";
 import { keepAccessTime, readCachedInstantly, readMemoryInstantly } from "./instantCalls.ts";
+import { InstantTrust } from "./instantTrust.ts";
 import { SwapSpace } from "./swapSpace.ts";
 
 /** How one open file may be read on the event loop. It changes as more is learned. */
@@ -38,10 +39,6 @@ export interface InstantlyReadFile {
 const callMaxBytes = 256 * 1024;
 /** Most bytes of all sessions in one turn of the event loop; sending them takes several times as long as reading. Larger answers take more turns. */
 const turnMaxBytes = 512 * 1024;
-/** A call of this length, in ms, waited for something that is not known here, such as a program that the kernel asks for permission. */
-const slowMs = 10;
-/** How long the pool then reads everything, in ms. */
-const distrustedMs = 10_000;
 
 export interface InstantReadsOptions {
   readonly swap?: SwapSpace;
@@ -55,7 +52,8 @@ export class InstantReads {
   readonly #turnMaxBytes: number;
   #turnBytes = 0;
   readonly #waiting: (() => void)[] = [];
-  #distrustedUntilMs = -Infinity;
+  /** Shared with whoever else makes calls on the event loop. */
+  readonly trust = new InstantTrust();
 
   constructor(options: InstantReadsOptions = {}) {
     this.#swap = options.swap ?? new SwapSpace();
@@ -97,17 +95,13 @@ export class InstantReads {
   }
 
   #mayRead({ instantReading: how }: InstantlyReadFile): boolean {
-    if (how === "never" || how === "notYet" || performance.now() < this.#distrustedUntilMs) return false;
+    if (how === "never" || how === "notYet" || !this.trust.isOn) return false;
     return how === "fromCache" || this.#swap.isAbsent;
   }
 
   #readPart(file: InstantlyReadFile, memory: ReadMemory, part: Parameters<typeof readCachedInstantly>[2]): number {
-    const began = performance.now();
     const read = file.instantReading === "fromCache" ? readCachedInstantly : readMemoryInstantly;
-    const result = read(file.fd, memory, part);
-    const ended = performance.now();
-    if (ended - began > slowMs) this.#distrustedUntilMs = ended + distrustedMs;
-    return result;
+    return this.trust.watch(() => read(file.fd, memory, part));
   }
 
   /** Takes the bytes from this turn, if it has them and nobody came before. */

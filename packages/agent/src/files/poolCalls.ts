@@ -1,7 +1,14 @@
-// Node's file functions by descriptor as promises, run in libuv's pool. `node:fs/promises` has them only on objects that own their
+// Node's file functions by descriptor as promises, run in libuv's pool: call them through a share of it, which says who may have a thread. `node:fs/promises` has them only on objects that own their
 // descriptor, which those of this domain must not: they come from openat2(2).
 
 import fs from "node:fs";
+import type { PoolShare } from "../task/threadPool.ts";
+import { statusAtHand } from "./instantCalls.ts";
+
+/** Runs a call that works on an open file, or on names in an open directory. */
+export function onFileSystemOf<T>(pool: PoolShare, fd: number, work: () => Promise<T>): Promise<T> {
+  return pool.run(statusAtHand(fd).device, work);
+}
 
 /** One read(2), or pread(2) with a position. @returns bytes read. */
 export function readOnce(fd: number, buffer: Buffer, position: number | bigint | null): Promise<number> {

@@ -1,13 +1,22 @@
 // Reads the start of a small file of the target for the agent itself, such as its resolv.conf. Sessions read by `files.ts`.
 
 import { O_NONBLOCK, O_RDONLY, S_IFMT, S_IFREG, SystemCallError } from "@understudy/native";
+import { ThreadPool } from "../task/threadPool.ts";
 import { EINVAL } from "./errnos.ts";
 import { statusAtHand } from "./instantCalls.ts";
+import { onFileSystemOf } from "./poolCalls.ts";
 import * as poolCalls from "./poolCalls.ts";
-import { TargetPaths } from "./targetPaths.ts";
+import { TargetPaths, type Walker } from "./targetPaths.ts";
 
 /** Buffer for files whose size is not known. */
 const leastBytes = 4096;
+
+export interface ReadTargetFileOptions {
+  /** Default: a pool that nobody else uses. */
+  readonly threads?: ThreadPool;
+  /** Default `kernel`. */
+  readonly walker?: Walker;
+}
 
 /**
  * The first bytes of a regular file, at most `maxBytes`.
@@ -16,8 +25,14 @@ const leastBytes = 4096;
  * @param path from that root.
  * @throws an error with an errno: that of opening or reading, or EINVAL for what is no regular file and could make a reader wait.
  */
-export async function readTargetFile(rootFd: number, path: string, maxBytes: number): Promise<Uint8Array> {
-  const fd = await new TargetPaths(rootFd).open("root", path, O_RDONLY | O_NONBLOCK, 0);
+export async function readTargetFile(
+  rootFd: number,
+  path: string,
+  maxBytes: number,
+  { threads = new ThreadPool(), walker = "kernel" }: ReadTargetFileOptions = {},
+): Promise<Uint8Array> {
+  const pool = threads.share();
+  const fd = await new TargetPaths(rootFd, { pool, walker }).open("root", path, O_RDONLY | O_NONBLOCK, 0);
   try {
     const { mode, size } = statusAtHand(fd);
     if ((mode & S_IFMT) !== S_IFREG) throw new SystemCallError(EINVAL, "read");
@@ -25,12 +40,12 @@ export async function readTargetFile(rootFd: number, path: string, maxBytes: num
     const buffer = Buffer.allocUnsafe(Math.min(maxBytes, Math.max(Number(size) + 1, leastBytes)));
     let length = 0;
     while (length < buffer.length) {
-      const count = await poolCalls.readOnce(fd, buffer.subarray(length), length);
+      const count = await onFileSystemOf(pool, fd, () => poolCalls.readOnce(fd, buffer.subarray(length), length));
       if (count === 0) break;
       length += count;
     }
     return buffer.subarray(0, length);
   } finally {
-    await poolCalls.close(fd);
+    await onFileSystemOf(pool, fd, () => poolCalls.close(fd));
   }
 }

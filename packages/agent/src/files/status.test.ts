@@ -64,7 +64,7 @@ test("status of devices and of files of /proc is that of the kernel", async () =
 
 test("full times are nanoseconds since 1970, when asked for", async () => {
   using target = new TemporaryTarget();
-  await using session = target.session({ maxOpenFiles: 8 }, true);
+  await using session = target.session({ fullTimes: true });
   fs.writeFileSync(target.at("file"), "");
   fs.utimesSync(target.at("file"), 1_795_480_083.5, 3.25);
   const { accessTime, modificationTime } = await stat(session, "/file");

@@ -1,5 +1,6 @@
 // Finds files of the target by path. The kernel does the finding, with openat2(2), and confines it: nothing outside the target's root is
-// ever reached, whatever links and ".." a path holds and however the target changes them meanwhile. Link texts are never read here.
+// ever reached, whatever links and ".." a path holds and however the target changes them meanwhile. Where that call is missing, or while
+// look-ups of whole paths are stuck, `agentWalk.ts` does the same in steps; what is said of RESOLVE_* below holds for it, too.
 //
 // Absolute paths, and paths relative to the root, are resolved with RESOLVE_IN_ROOT at the root's descriptor.
 //
@@ -15,8 +16,11 @@
 
 import { O_DIRECTORY, O_NOFOLLOW, O_PATH, openat2, RESOLVE_BENEATH, RESOLVE_IN_ROOT } from "@understudy/native";
 import { remoteIoError, remoteKindError } from "../errors/remoteError.ts";
-import { EAGAIN, EINVAL, ENOENT, errnoOf, EXDEV } from "./errnos.ts";
+import { type PoolShare, ThreadPool } from "../task/threadPool.ts";
+import { type Bounds, walk } from "./agentWalk.ts";
+import { EAGAIN, EINVAL, ENOENT, ENOSYS, EPERM, errnoOf, EXDEV } from "./errnos.ts";
 import { closeInstantly, descriptorPath, locateCached, statusAtHand } from "./instantCalls.ts";
+import { onFileSystemOf } from "./poolCalls.ts";
 import * as poolCalls from "./poolCalls.ts";
 
 /** Tries of one resolution that the target's renames disturb (EAGAIN), and of one place that moves. */
@@ -36,12 +40,53 @@ export interface Name {
   readonly name: string;
 }
 
+/** Who goes through the components of a path. The agent does it where the kernel cannot do it confined. */
+export type Walker = "kernel" | "agent";
+
+/**
+ * Whether this kernel lets this process use openat2(2), found out by using it. A seccomp profile that does not know the call may refuse it
+ * with EPERM.
+ */
+export async function findWalker(rootFd: number): Promise<Walker> {
+  try {
+    await poolCalls.close(await openat2(rootFd, ".", O_PATH, 0, RESOLVE_IN_ROOT));
+    return "kernel";
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === ENOSYS || errno === EPERM) return "agent";
+    throw error;
+  }
+}
+
+export interface TargetPathsOptions {
+  /** Default: one of its own, which waits for nobody. */
+  readonly pool?: PoolShare;
+  /** Default `kernel`. */
+  readonly walker?: Walker;
+}
+
 /** Paths below one root, whose descriptor stays the caller's. */
 export class TargetPaths {
   readonly #rootFd: number;
+  readonly #pool: PoolShare;
+  readonly #walker: Walker;
 
-  constructor(rootFd: number) {
+  constructor(rootFd: number, { pool = new ThreadPool().share(), walker = "kernel" }: TargetPathsOptions = {}) {
     this.#rootFd = rootFd;
+    this.#pool = pool;
+    this.#walker = walker;
+  }
+
+  /** As `locate`, out of what the kernel knows at this moment; null when it would have to look. */
+  locateAtOnce(start: Start, path: string): number | null {
+    if (this.#walker !== "kernel" || path.includes("\0")) return null;
+    const isAtRoot = start === "root" || path.startsWith("/");
+    try {
+      return locateIfCached(isAtRoot ? this.#rootFd : start, path, O_PATH, isAtRoot ? RESOLVE_IN_ROOT : RESOLVE_BENEATH);
+    } catch {
+      // Whoever opens it in earnest gets the error.
+      return null;
+    }
   }
 
   /** Names a file by an O_PATH descriptor, which the caller closes; opens nothing. */
@@ -70,11 +115,11 @@ export class TargetPaths {
 
   async #resolve(start: Start, path: string, flags: number, mode: number): Promise<number> {
     checkPath(path);
-    if (start === "root" || path.startsWith("/")) return await resolve(this.#rootFd, path, flags, mode, RESOLVE_IN_ROOT);
+    if (start === "root" || path.startsWith("/")) return await this.#find(this.#rootFd, path, flags, mode, "root");
     // What begins with ".." leaves the directory for certain; the kernel need not be asked.
     if (path !== ".." && !path.startsWith("../")) {
       try {
-        return await resolve(start, path, flags, mode, RESOLVE_BENEATH);
+        return await this.#find(start, path, flags, mode, "beneath");
       } catch (error) {
         if (errnoOf(error) !== EXDEV) throw error;
       }
@@ -86,14 +131,37 @@ export class TargetPaths {
     for (let tries = 0; tries < triesMax; tries += 1) {
       const place = await this.#placeOf(directoryFd);
       if (place === null) break;
-      const found = await attempt(resolve(this.#rootFd, `${place}/${path}`, flags, mode, RESOLVE_IN_ROOT));
+      const found = await attempt(this.#find(this.#rootFd, `${place}/${path}`, flags, mode, "root"));
       if ((await this.#placeOf(directoryFd)) === place) {
         if (found.kind === "failed") throw found.error;
         return found.fd;
       }
-      if (found.kind === "found") await poolCalls.close(found.fd);
+      if (found.kind === "found") await onFileSystemOf(this.#pool, found.fd, () => poolCalls.close(found.fd));
     }
     throw remoteIoError(ENOENT, "the directory has no place below the target's root");
+  }
+
+  async #find(startFd: number, path: string, flags: number, mode: number, bounds: Bounds): Promise<number> {
+    if (this.#walker === "kernel") {
+      const how = bounds === "root" ? RESOLVE_IN_ROOT : RESOLVE_BENEATH;
+      const cached = (flags & O_PATH) === 0 ? null : locateIfCached(startFd, path, flags, how);
+      if (cached !== null) return cached;
+      if (this.#pool.mayLookUp) return await this.#lookUp(startFd, path, flags, mode, how);
+    }
+    return await walk({ startFd, path, bounds, flags, mode }, this.#pool);
+  }
+
+  async #lookUp(startFd: number, path: string, flags: number, mode: number, how: number): Promise<number> {
+    // EAGAIN: a ".." raced with a rename, and each try is a turn of the event loop. Opening, it may also be a lease, for which the caller
+    // waits.
+    const tries = (flags & O_PATH) !== 0 || path.includes("..") ? triesMax : 1;
+    for (let count = 1; ; count += 1) {
+      try {
+        return await this.#pool.run(null, () => openat2(startFd, path, flags, mode, how));
+      } catch (error) {
+        if (errnoOf(error) !== EAGAIN || count >= tries) throw error;
+      }
+    }
   }
 
   /**
@@ -124,6 +192,17 @@ export class TargetPaths {
   }
 }
 
+/** Null for what is not in the kernel's cache, and on a kernel that cannot look only there. */
+function locateIfCached(startFd: number, path: string, flags: number, how: number): number | null {
+  try {
+    return locateCached(startFd, path, flags, how);
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno !== EAGAIN && errno !== EINVAL) throw error;
+    return null;
+  }
+}
+
 type Attempt = { readonly kind: "found"; readonly fd: number } | { readonly kind: "failed"; readonly error: unknown };
 
 async function attempt(opening: Promise<number>): Promise<Attempt> {
@@ -131,28 +210,6 @@ async function attempt(opening: Promise<number>): Promise<Attempt> {
     return { kind: "found", fd: await opening };
   } catch (error) {
     return { kind: "failed", error };
-  }
-}
-
-async function resolve(dirFd: number, path: string, flags: number, mode: number, how: number): Promise<number> {
-  if ((flags & O_PATH) !== 0) {
-    try {
-      return locateCached(dirFd, path, flags, how);
-    } catch (error) {
-      const errno = errnoOf(error);
-      // Not in the cache, or a kernel that cannot look only there: the pool finds out.
-      if (errno !== EAGAIN && errno !== EINVAL) throw error;
-    }
-  }
-  // EAGAIN: a ".." raced with a rename, and each try is a turn of the event loop. Opening, it may also be a lease, for which the caller
-  // waits.
-  const tries = (flags & O_PATH) !== 0 || path.includes("..") ? triesMax : 1;
-  for (let count = 1; ; count += 1) {
-    try {
-      return await openat2(dirFd, path, flags, mode, how);
-    } catch (error) {
-      if (errnoOf(error) !== EAGAIN || count >= tries) throw error;
-    }
   }
 }
 

@@ -9,8 +9,10 @@ import { O_DIRECTORY, O_PATH, openat2Sync, AT_FDCWD } from "@understudy/native";
 import type { FileRequest, FileResponse, OpenOptionsInternal, ResponseError, U64 } from "@understudy/protocol";
 import type { Log } from "../log/log.ts";
 import { Gauge } from "../metrics/instruments.ts";
+import { ThreadPool } from "../task/threadPool.ts";
 import { createFiles, type Files, type FilesLimits } from "./files.ts";
 import { InstantReads } from "./instantReads.ts";
+import type { Walker } from "./targetPaths.ts";
 
 export const noOptions: OpenOptionsInternal = {
   read: false,
@@ -36,13 +38,25 @@ type ResponseKind = FileResponse["kind"];
 type ResponseOf<K extends ResponseKind> = Extract<FileResponse, { kind: K }>["value"];
 type OkOf<K extends ResponseKind> = Extract<ResponseOf<K>, { kind: "ok" }>["value"];
 
+export interface SessionOptions {
+  /** Default: 64 open files. */
+  readonly limits?: FilesLimits;
+  readonly fullTimes?: boolean;
+  /** Default: a pool that this session has for itself. */
+  readonly threads?: ThreadPool;
+  readonly walker?: Walker;
+}
+
 /** One session's files with shorthands that check the kind of each response. */
 export class SessionUnderTest implements AsyncDisposable {
   readonly files: Files;
   readonly ended = new AbortController();
 
-  constructor(rootFd: number, openFds: Gauge, limits: FilesLimits, fullTimes: boolean, instantReads = new InstantReads()) {
-    this.files = createFiles({ rootFd, log, openFds, limits, instantReads, fullTimes, signal: this.ended.signal });
+  constructor(rootFd: number, openFds: Gauge, options: SessionOptions) {
+    const { limits = { maxOpenFiles: 64 }, fullTimes = false, threads = new ThreadPool(), walker = "kernel" } = options;
+    const instantReads = new InstantReads();
+    const { signal } = this.ended;
+    this.files = createFiles({ rootFd, log, openFds, limits, instantReads, fullTimes, threads, walker, signal });
   }
 
   /** The result in the response, which must be of the given kind. */
@@ -126,8 +140,8 @@ export class TemporaryTarget implements Disposable {
     return path.join(this.root, inner);
   }
 
-  session(limits: FilesLimits = { maxOpenFiles: 64 }, fullTimes = false): SessionUnderTest {
-    return new SessionUnderTest(this.rootFd, this.openFds, limits, fullTimes);
+  session(options: SessionOptions = {}): SessionUnderTest {
+    return new SessionUnderTest(this.rootFd, this.openFds, options);
   }
 
   [Symbol.dispose](): void {

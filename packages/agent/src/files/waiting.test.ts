@@ -125,6 +125,11 @@ test("devices without end are read in answers of at most maxReadBytes", async ()
   assert.ok(bytes.every((byte) => byte === 0));
   const limited = { remoteFd: zero, bufferSize: huge, startFrom: 12345 };
   assert.equal((await session.ok("readLimited", { kind: "readLimited", value: limited })).readAmount, 2 ** 20);
+  const random = await session.open("/dev/urandom");
+  const pieces = [await session.ok("read", { kind: "read", value: { remoteFd: random, bufferSize: 64 } })];
+  pieces.push(await session.ok("read", { kind: "read", value: { remoteFd: random, bufferSize: 64 } }));
+  assert.equal(pieces[0]?.readAmount, 64);
+  assert.notDeepEqual(pieces[0]?.bytes, pieces[1]?.bytes);
   const none = await session.open("/dev/null", { read: true, write: true });
   await session.write(none, "away");
   assert.equal(await session.readText(none, huge), "");
