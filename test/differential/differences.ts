@@ -193,14 +193,6 @@ export const differences: readonly Difference[] = [
     ours: /xn--/,
     why: "Answers name hosts as servers do, in ASCII.",
   },
-
-  // Outgoing connections.
-  {
-    scenario: /^unix: (?:abstract names that nobody has|a path with a NUL)$/,
-    field: /RemoteIO\.(?:raw_os_error|kind)$/,
-    reference: /InvalidInput|^22$/,
-    why: "To be fixed: connecting to a unix socket with an empty name is EINVAL in the reference.",
-  },
 ];
 
 /** Whether an entry is about a divergence. */

@@ -7,7 +7,8 @@ import { errnoOf, remoteIoError, remoteKindError } from "../errors/remoteError.t
 import { systemErrorText } from "../errors/systemErrorText.ts";
 import type { SessionLink } from "../link/sessionLink.ts";
 import type { Counter } from "../metrics/instruments.ts";
-import { StuckWatch } from "./stuckWatch.ts";
+import { StuckWatch } from "../task/stuckWatch.ts";
+import type { Connection, ConnectionEvents } from "./connectionTable.ts";
 
 const EMSGSIZE = 90;
 /** Largest packet taken from a peer. A system lets an ordinary process send twice net.core.wmem_max, 416 KiB where nobody changed it. */
@@ -19,19 +20,15 @@ const PACKET_OVERHEAD_BYTES = 64;
 /** How the protocol's clients know this kind of connection in a failure's text. */
 const KIND_TEXT = "mirrord_agent::outgoing::seqpacket::SeqpacketConnection";
 
-export interface PacketConnectionOptions {
+export interface PacketConnectionOptions extends ConnectionEvents {
   readonly link: SessionLink;
   readonly stuckTimeoutMs: number;
   readonly droppedEmpty: Counter;
   /** Told how many bytes wait for the peer. */
   readonly onPending: (bytes: number) => void;
-  /** The client knows the connection no longer. */
-  readonly onGone: () => void;
-  /** The socket is closed. */
-  readonly onClosed: () => void;
 }
 
-export class PacketConnection {
+export class PacketConnection implements Connection {
   readonly #id: number;
   readonly #fd: number;
   readonly #options: PacketConnectionOptions;
@@ -52,7 +49,7 @@ export class PacketConnection {
   #isClosed = false;
   #withdraw: (() => void) | null = null;
 
-  /** Takes over a connected, non-blocking descriptor. Tells nothing before the next turn of the event loop. */
+  /** Takes over a connected, non-blocking descriptor. */
   constructor(id: number, fd: number, options: PacketConnectionOptions) {
     this.#id = id;
     this.#fd = fd;
@@ -63,6 +60,9 @@ export class PacketConnection {
       progress: () => this.#sentPackets,
       onStuck: () => this.#fail(remoteKindError({ kind: "timedOut" }, "timed out")),
     });
+  }
+
+  start(): void {
     this.#watchWanted();
   }
 
@@ -74,7 +74,6 @@ export class PacketConnection {
     this.#act(() => this.#sendWaiting());
   }
 
-  /** The client closed: what it wrote is still delivered, nothing more is told. */
   close(): void {
     if (this.#isClosed) return;
     this.#isAbandoned = true;
@@ -84,7 +83,6 @@ export class PacketConnection {
     this.#act(() => this.#sendWaiting());
   }
 
-  /** The session ended. */
   abandon(): void {
     this.#isAbandoned = true;
     this.#close();

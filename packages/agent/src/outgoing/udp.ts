@@ -4,13 +4,15 @@
 
 import { createSocket, type Socket } from "node:dgram";
 import { isIPv6 } from "node:net";
-import type { DaemonConnect, DaemonUdpOutgoing, LayerUdpOutgoing, ResponseError, Result, SocketAddress, U64 } from "@understudy/protocol";
-import { remoteIoError, remoteKindError, toResponseError } from "../errors/remoteError.ts";
+import type { LayerUdpOutgoing, SocketAddr, SocketAddress } from "@understudy/protocol";
+import { remoteIoError, remoteKindError } from "../errors/remoteError.ts";
 import { systemErrorText } from "../errors/systemErrorText.ts";
 import type { SessionLink } from "../link/sessionLink.ts";
 import type { Log } from "../log/log.ts";
 import type { CounterFamily, Gauge } from "../metrics/instruments.ts";
 import type { DatagramDrop } from "../metrics/metrics.ts";
+import { type Connected, type Connection, type ConnectionEvents, ConnectionTable } from "./connectionTable.ts";
+import { withScope } from "./linkLocal.ts";
 
 export interface UdpOutgoingOptions {
   readonly link: SessionLink;
@@ -19,11 +21,12 @@ export interface UdpOutgoingOptions {
   readonly connectionCount: Gauge;
   /** Datagrams that were dropped, by the reason. */
   readonly dropped: CounterFamily<DatagramDrop>;
-  /** Most sockets of the session. */
+  /** As for the table of connections. */
   readonly maxConnections: number;
+  /** As for the table of connections. */
+  readonly networkRefusal: string | null;
 }
 
-const EMFILE = 24;
 const ENOTCONN = 107;
 /** Datagrams that wait for the kernel at most; UDP has no back pressure, so more are dropped. */
 const MAX_WAITING_SENDS = 256;
@@ -33,28 +36,30 @@ const KIND_TEXT = "mirrord_agent::outgoing::udp::UdpConnection";
 /** All UDP sockets of one session. */
 export class UdpOutgoing implements Disposable {
   readonly #options: UdpOutgoingOptions;
-  readonly #connections = new Map<U64, Connection>();
-  #tail: Promise<void> = Promise.resolve();
-  #nextId = 0;
-  #connecting = 0;
+  readonly #connections: ConnectionTable<UdpConnection>;
 
   constructor(options: UdpOutgoingOptions) {
     this.#options = options;
+    const { link } = options;
+    this.#connections = new ConnectionTable({
+      ...options,
+      connect: (address) => this.#connect(address),
+      answer: (uid, connect) => {
+        const value =
+          uid === null ? ({ kind: "connect", value: connect } as const) : ({ kind: "connectV2", value: { uid, connect } } as const);
+        link.reply({ kind: "udpOutgoing", value });
+      },
+    });
   }
 
   handle(message: LayerUdpOutgoing): void {
     switch (message.kind) {
-      case "connect": {
-        // Without an id of their own, answers keep the order of the requests.
-        const address = message.value.remoteAddress;
-        this.#tail = this.#tail.then(() => this.#connect(address, (connect) => this.#reply({ kind: "connect", value: connect })));
+      case "connect":
+        this.#connections.connect(null, message.value.remoteAddress);
         return;
-      }
-      case "connectV2": {
-        const { uid, remoteAddress } = message.value;
-        void this.#connect(remoteAddress, (connect) => this.#reply({ kind: "connectV2", value: { uid, connect } }));
+      case "connectV2":
+        this.#connections.connect(message.value.uid, message.value.remoteAddress);
         return;
-      }
       case "write":
         this.#connections.get(message.value.connectionId)?.send(message.value.bytes);
         return;
@@ -65,39 +70,19 @@ export class UdpOutgoing implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const connection of this.#connections.values()) connection.close();
+    this.#connections[Symbol.dispose]();
   }
 
-  async #connect(address: SocketAddress, answer: (connect: Result<DaemonConnect, ResponseError>) => void): Promise<void> {
-    const { link, log, connectionCount, dropped, maxConnections } = this.#options;
-    if (link.signal.aborted) return;
-    this.#connecting += 1;
-    try {
-      if (address.kind !== "ip") throw remoteKindError({ kind: "other" }, "UDP needs an IP address");
-      if (this.#connections.size + this.#connecting > maxConnections) throw remoteIoError(EMFILE, "too many outgoing connections");
-      const socket = await connectUdp(address.value);
-      if (link.signal.aborted) {
-        socket.close();
-        return;
-      }
-      const id = this.#nextId++;
-      const [remote, local] = [socket.remoteAddress(), socket.address()];
-      answer({ kind: "ok", value: { connectionId: id, remoteAddress: ipAddress(remote), localAddress: ipAddress(local) } });
-      const onGone = (): void => {
-        if (this.#connections.delete(id)) connectionCount.add(-1);
-      };
-      this.#connections.set(id, new Connection(id, socket, { link, dropped, onGone }));
-      connectionCount.add(1);
-    } catch (error) {
-      log.debug("outgoing UDP connect failed", { session: link.id, error: String(error) });
-      answer({ kind: "err", value: toResponseError(error) });
-    } finally {
-      this.#connecting -= 1;
-    }
-  }
-
-  #reply(message: DaemonUdpOutgoing): void {
-    this.#options.link.reply({ kind: "udpOutgoing", value: message });
+  async #connect(address: SocketAddress): Promise<Connected<UdpConnection>> {
+    const { link, dropped } = this.#options;
+    if (address.kind !== "ip") throw remoteKindError({ kind: "other" }, "UDP needs an IP address");
+    const socket = await connectUdp(address.value);
+    return {
+      remoteAddress: ipAddress(socket.remoteAddress()),
+      localAddress: ipAddress(socket.address()),
+      open: (id, events) => new UdpConnection(id, socket, { link, dropped, ...events }),
+      discard: () => socket.close(),
+    };
   }
 }
 
@@ -105,51 +90,54 @@ function ipAddress({ address, port }: { address: string; port: number }): Socket
   return { kind: "ip", value: { ip: address.split("%")[0]!, port } };
 }
 
-function connectUdp({ ip, port }: { ip: string; port: number }): Promise<Socket> {
-  if (port === 0) return Promise.reject(remoteIoError(ENOTCONN, "connect to port 0"));
+async function connectUdp({ ip, port }: SocketAddr): Promise<Socket> {
+  if (port === 0) throw remoteIoError(ENOTCONN, "connect to port 0");
+  const host = withScope(ip);
   const family = isIPv6(ip) ? 6 : 4;
   const socket = createSocket({
     type: family === 6 ? "udp6" : "udp4",
     // The address is one already; the system's resolver, which blocks a pool thread, is never asked.
-    lookup: (host, _options, callback) => callback(null, host, family),
+    lookup: (address, _options, callback) => callback(null, address, family),
   });
-  return new Promise((resolve, reject) => {
-    socket.once("error", reject);
-    // Its type says nothing of the error that the callback is given.
-    socket.connect(port, ip, (error?: Error) => {
-      socket.off("error", reject);
-      if (error === undefined) resolve(socket);
-      else reject(error);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once("error", reject);
+      // Its type says nothing of the error that the callback is given.
+      socket.connect(port, host, (error?: Error) => (error === undefined ? resolve() : reject(error)));
     });
-  }).catch((error: unknown) => {
+  } catch (error) {
     socket.close();
     throw error;
-  }) as Promise<Socket>;
+  }
+  socket.removeAllListeners("error");
+  return socket;
 }
 
-interface ConnectionOptions {
+interface UdpConnectionOptions extends ConnectionEvents {
   readonly link: SessionLink;
   readonly dropped: CounterFamily<DatagramDrop>;
-  readonly onGone: () => void;
 }
 
-class Connection {
+class UdpConnection implements Connection {
   readonly #id: number;
   readonly #socket: Socket;
-  readonly #options: ConnectionOptions;
+  readonly #options: UdpConnectionOptions;
   #waitingSends = 0;
   #isSendingEnded = false;
   #isClosed = false;
   /** Why the next datagram ends the connection. */
   #failure: Error | null = null;
 
-  constructor(id: number, socket: Socket, options: ConnectionOptions) {
+  constructor(id: number, socket: Socket, options: UdpConnectionOptions) {
     this.#id = id;
     this.#socket = socket;
     this.#options = options;
-    socket.on("message", (bytes) => this.#received(bytes));
+  }
+
+  start(): void {
+    this.#socket.on("message", (bytes) => this.#received(bytes));
     // An ICMP error on a connected socket says that one datagram was lost, not that the next one will be.
-    socket.on("error", () => undefined);
+    this.#socket.on("error", () => undefined);
   }
 
   /** Empty bytes end sending. A datagram that is too large is noticed by the one after it. */
@@ -176,6 +164,11 @@ class Connection {
     this.#isClosed = true;
     this.#socket.close();
     this.#options.onGone();
+    this.#options.onClosed();
+  }
+
+  abandon(): void {
+    this.close();
   }
 
   #received(bytes: Uint8Array): void {

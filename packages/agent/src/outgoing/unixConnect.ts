@@ -8,6 +8,7 @@ import {
   connectAbstract,
   connectPath,
   EAGAIN,
+  EINVAL,
   peerName,
   type UnixName,
   unixNameMaxBytes,
@@ -15,7 +16,7 @@ import {
   type UnixSocketType,
 } from "@understudy/native";
 import type { SocketAddress, UnixAddr } from "@understudy/protocol";
-import { errnoOf, remoteKindError } from "../errors/remoteError.ts";
+import { errnoOf, remoteIoError, remoteKindError } from "../errors/remoteError.ts";
 
 export interface UnixConnectOptions {
   /** Finds a path of the target; resolves to an O_PATH descriptor, which is closed here. */
@@ -105,10 +106,11 @@ async function whenQueued(givenUp: AbortSignal, attempt: () => void | Promise<vo
   }
 }
 
-/** What could never be bound is refused without asking the kernel, so there is no errno. */
+/** What no listener can have is refused without asking the kernel. An empty name is what connect(2) calls invalid; for the rest there is no errno. */
 function checkName(address: UnixAddr): void {
   if (address.kind === "unnamed") throw remoteKindError({ kind: "other" }, "an unnamed unix socket cannot be connected to");
   const bytes = address.kind === "pathname" ? Buffer.byteLength(address.value) : address.value.length;
+  if (bytes === 0) throw remoteIoError(EINVAL, "connect to an empty unix socket name");
   if (bytes > unixNameMaxBytes)
     throw remoteKindError({ kind: "invalidInput" }, `unix socket name of ${bytes} bytes exceeds ${unixNameMaxBytes}`);
 }

@@ -10,7 +10,8 @@ import { connectUnix, type UnixConnectOptions, unnamed } from "./unixConnect.ts"
 export interface ConnectedStream {
   /** Paused: nothing is read before its reader is set and it is resumed. */
   readonly socket: ByteSocket;
-  addresses(): { remoteAddress: SocketAddress; localAddress: SocketAddress };
+  readonly remoteAddress: SocketAddress;
+  readonly localAddress: SocketAddress;
 }
 
 /** Rejects as `connectUnix`. Set the reader in the turn in which it resolves. */
@@ -18,7 +19,7 @@ export async function connectUnixStream(address: UnixAddr, options: UnixConnectO
   const { fd, peer } = await connectUnix(address, "stream", options);
   const socket = openStream(fd, buffers);
   socket.pause();
-  return { socket, addresses: () => ({ remoteAddress: peer, localAddress: unnamed }) };
+  return { socket, remoteAddress: peer, localAddress: unnamed };
 }
 
 function openStream(fd: number, buffers: ReceiveBuffers): ByteSocket {

@@ -78,6 +78,27 @@ test("a datagram that is too large gives nothing, and the next write closes the 
   peer.close();
 });
 
+test("the largest datagram goes out whole, and the client's end stops its sending only", async () => {
+  const peer = await bound();
+  await using agent = await AgentUnderTest.start();
+  using client = await agent.client();
+  const { id, agentPort } = await connected(client, peer.address().port);
+  const full = Buffer.alloc(65_507, 9);
+  const heard = once(peer, "message") as Promise<[Buffer]>;
+  send(client, id, full);
+  assert.ok(full.equals((await heard)[0]));
+  send(client, id, new Uint8Array(0));
+  const after: Buffer[] = [];
+  peer.on("message", (bytes) => after.push(bytes));
+  send(client, id, Buffer.from("after the end"));
+  await pinged(client);
+  peer.send(Buffer.from("still heard"), agentPort, "127.0.0.1");
+  const value = await next(client);
+  assert.ok(value.kind === "read" && value.value.kind === "ok" && Buffer.from(value.value.value.bytes).equals(Buffer.from("still heard")));
+  assert.deepEqual(after, []);
+  peer.close();
+});
+
 test("datagrams without bytes are dropped and counted, and those of full size come whole", async () => {
   const peer = await bound();
   await using agent = await AgentUnderTest.start();

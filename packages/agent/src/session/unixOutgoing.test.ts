@@ -90,7 +90,7 @@ test("failures carry the kernel's number, or none where the kernel was not asked
   const unnamed: SocketAddress = { kind: "unix", value: { kind: "unnamed" } };
   const expected: [SocketAddress, Outcome][] = [
     [unixPath("/missing"), { errno: 2, kind: "notFound" }],
-    [unixPath(""), { errno: 2, kind: "notFound" }],
+    [unixPath(""), { errno: 22, kind: "invalidInput" }],
     [unixPath("/file/below"), { errno: 20, kind: "notADirectory" }],
     [unixPath("/dead"), { errno: 111, kind: "connectionRefused" }],
     [unixPath("/file"), { errno: 111, kind: "connectionRefused" }],
@@ -98,6 +98,7 @@ test("failures carry the kernel's number, or none where the kernel was not asked
     [unixPath(`/${"long/../".repeat(14)}dead`), { errno: null, kind: "invalidInput" }],
     [unixPath("/zero\0byte"), { errno: null, kind: "invalidInput" }],
     [abstractName(Buffer.from("nobody-listens-here")), { errno: 111, kind: "connectionRefused" }],
+    [abstractName(new Uint8Array(0)), { errno: 22, kind: "invalidInput" }],
     [abstractName(new Uint8Array(108)), { errno: null, kind: "invalidInput" }],
     [unnamed, { errno: null, kind: "other" }],
   ];

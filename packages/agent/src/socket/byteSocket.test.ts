@@ -64,3 +64,32 @@ test("a lingering end gives up on another side that takes nothing", async () => 
   await closeOf(far);
   assert.match(String(far.errored), /ECONNRESET/);
 });
+
+test("a socket that an observer holds is not read until it is let go, whatever its reader says", async () => {
+  const { near, far } = await pair();
+  const received: string[] = [];
+  const got = Promise.withResolvers<void>();
+  near.reader = {
+    bytes: (view) => {
+      received.push(Buffer.from(view).toString());
+      if (received.join("").includes("two")) got.resolve();
+      return true;
+    },
+  };
+  near.observer = { bytes: () => near.hold(), ended: () => undefined, closed: () => undefined };
+  far.write("one");
+  while (received.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  far.write("two");
+  near.resume();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual(received, ["one"]);
+  // The reader wants to wait, too: letting go does not overrule it.
+  near.pause();
+  near.letGo();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual(received, ["one"]);
+  near.resume();
+  await got.promise;
+  near.destroy();
+  far.destroy();
+});

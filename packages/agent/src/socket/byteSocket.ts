@@ -35,23 +35,30 @@ export class ByteSocket implements ReusedBuffer {
   readonly socket: Socket;
   reader: SocketReader;
   observer: SocketObserver | null = null;
-  readonly #buffer: ReceiveBuffer;
+  /** Null where each chunk has memory of its own. */
+  readonly #buffer: ReceiveBuffer | null;
   #error: Error | null = null;
   #isBacklogged = false;
   #isClosed = false;
+  #isPaused = false;
+  #isHeld = false;
 
   /** `open` makes the socket with the given options, for half-open use. Reading begins at once. */
-  constructor(open: (onread: OnReadOpts) => Socket, buffers: ReceiveBuffers, reader: SocketReader) {
-    this.#buffer = new ReceiveBuffer(buffers);
+  constructor(open: (onread: OnReadOpts) => Socket, buffers: ReceiveBuffers, reader: SocketReader);
+  /** @internal See `over`. */
+  constructor(open: () => Socket, buffers: null, reader: SocketReader);
+  constructor(open: (onread: OnReadOpts) => Socket, buffers: ReceiveBuffers | null, reader: SocketReader) {
+    this.#buffer = buffers === null ? null : new ReceiveBuffer(buffers);
     this.reader = reader;
     this.socket = open({
-      buffer: () => this.#buffer.next(),
-      callback: (length, bytes) => {
-        const view = bytes.subarray(0, length);
-        this.observer?.bytes(view);
-        return this.reader.bytes(view);
-      },
+      buffer: () => this.#buffer?.next() ?? new Uint8Array(0),
+      callback: (length, bytes) => this.#receive(bytes.subarray(0, length)),
     });
+    if (buffers === null) {
+      this.socket.on("data", (chunk: Uint8Array) => {
+        if (!this.#receive(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length))) this.socket.pause();
+      });
+    }
     this.socket.on("error", (error) => {
       this.#error = error;
     });
@@ -61,15 +68,25 @@ export class ByteSocket implements ReusedBuffer {
     });
     this.socket.on("close", () => {
       this.#isClosed = true;
-      this.#buffer.release();
+      this.#buffer?.release();
       this.observer?.closed(this.#error);
       this.reader.closed?.(this.#error);
     });
   }
 
+  /** A socket that cannot read into buffers of ours, such as one that speaks TLS. It is half-open, and what it has read already is told soon. */
+  static over(socket: Socket, reader: SocketReader): ByteSocket {
+    return new ByteSocket(() => socket, null, reader);
+  }
+
   /** The view handed out last stays as it is. */
   keep(): void {
-    this.#buffer.keep();
+    this.#buffer?.keep();
+  }
+
+  /** As `keep`, until the function returned is called. */
+  lend(): () => void {
+    return this.#buffer?.lend() ?? (() => undefined);
   }
 
   get isClosed(): boolean {
@@ -118,11 +135,24 @@ export class ByteSocket implements ReusedBuffer {
   }
 
   pause(): void {
+    this.#isPaused = true;
     this.socket.pause();
   }
 
   resume(): void {
-    if (!this.#isClosed) this.socket.resume();
+    this.#isPaused = false;
+    if (!this.#isClosed && !this.#isHeld) this.socket.resume();
+  }
+
+  /** Pauses reading for an observer, whatever the reader wants, until `letGo`. */
+  hold(): void {
+    this.#isHeld = true;
+    this.socket.pause();
+  }
+
+  letGo(): void {
+    this.#isHeld = false;
+    if (!this.#isClosed && !this.#isPaused) this.socket.resume();
   }
 
   /** Ends our direction after what was written. */
@@ -179,6 +209,13 @@ export class ByteSocket implements ReusedBuffer {
     const fd = handleOf(this.socket)?.fd ?? -1;
     if (fd >= 0) resetOnClose(fd);
     this.socket.destroy(error);
+  }
+
+  /** Returns whether reading may go on. */
+  #receive(view: Uint8Array): boolean {
+    this.observer?.bytes(view);
+    if (!this.reader.bytes(view)) this.#isPaused = true;
+    return !this.#isPaused && !this.#isHeld;
   }
 
   readonly #onWritten = (): void => {

@@ -24,32 +24,58 @@ export class ReceiveBuffers {
   }
 }
 
+/** One buffer and who needs its bytes. */
+interface Held {
+  readonly bytes: Uint8Array;
+  /** The socket reads into it. */
+  isInUse: boolean;
+  /** Somebody needs the bytes for ever. */
+  isKept: boolean;
+  /** How many need them for a while. */
+  lent: number;
+}
+
 /** What one socket reads into. */
 export class ReceiveBuffer implements ReusedBuffer {
   readonly #buffers: ReceiveBuffers;
-  #bytes: Uint8Array | null = null;
-  #isKept = false;
+  #current: Held | null = null;
 
   constructor(buffers: ReceiveBuffers) {
     this.#buffers = buffers;
   }
 
   keep(): void {
-    this.#isKept = true;
+    if (this.#current !== null) this.#current.isKept = true;
+  }
+
+  lend(): () => void {
+    const held = this.#current;
+    if (held === null) return () => undefined;
+    held.lent += 1;
+    return () => {
+      held.lent -= 1;
+      this.#giveBack(held);
+    };
   }
 
   /** Where the next read goes. */
   next(): Uint8Array {
-    if (this.#bytes === null || this.#isKept) {
-      this.#bytes = this.#buffers.take();
-      this.#isKept = false;
+    if (this.#current === null || this.#current.isKept || this.#current.lent > 0) {
+      this.release();
+      this.#current = { bytes: this.#buffers.take(), isInUse: true, isKept: false, lent: 0 };
     }
-    return this.#bytes;
+    return this.#current.bytes;
   }
 
-  /** The socket is gone and reads no more. A buffer that somebody keeps is left to them. */
+  /** The socket reads into the buffer no more. Whoever needs its bytes still has them. */
   release(): void {
-    if (this.#bytes !== null && !this.#isKept) this.#buffers.give(this.#bytes);
-    this.#bytes = null;
+    if (this.#current === null) return;
+    this.#current.isInUse = false;
+    this.#giveBack(this.#current);
+    this.#current = null;
+  }
+
+  #giveBack(held: Held): void {
+    if (!held.isInUse && !held.isKept && held.lent === 0) this.#buffers.give(held.bytes);
   }
 }
