@@ -80,7 +80,18 @@ suite("when it is killed", { skip: podSkipReason() }, () => {
 });
 
 suite("a second agent beside another", { skip: podSkipReason() }, () => {
-  test("refuses to redirect, says why, and the first goes on undisturbed", async () => {
+  test("tells its client and leaves, and the first goes on undisturbed", async () => {
+    await using pod = await Pod.start();
+    await using first = await AgentProcess.start(pod);
+    await using stealing = await first.connect();
+    await stealing.steal(http, { onRequest: answerAs("client") });
+    await using late = await AgentProcess.start(pod, { port: 61_338 });
+    await assert.rejects(late.connect(), /Detected dirty iptables/);
+    assert.deepEqual(await late.ended, { code: 99, signal: null });
+    assert.equal((await get()).body, "client /\n");
+  });
+
+  test("that was there before anything was redirected refuses to redirect and says why, until the first leaves", async () => {
     await using pod = await Pod.start();
     await using first = await AgentProcess.start(pod);
     await using second = await AgentProcess.start(pod, { port: 61_338 });

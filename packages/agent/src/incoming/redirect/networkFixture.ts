@@ -69,6 +69,38 @@ export async function createNetwork(): Promise<Network> {
   };
 }
 
+/** Prints what a server says, or the code of the error. */
+export const readAll = (host: string, port: number): string[] => [
+  process.execPath,
+  "-e",
+  `let text = ""; require("node:net").connect(${port}, "${host}").on("data", (data) => (text += data))
+    .on("end", () => console.log(text)).on("error", (error) => console.log(error.code))`,
+];
+
+/** A server in the pod that says a word to everyone. */
+export function startServer(network: Network, port: number, word: string): Promise<AsyncDisposable> {
+  return listenInPod(network, port, `socket.end("${word}")`);
+}
+
+/** A server in the pod that says what it hears. */
+export function startEcho(network: Network, port: number): Promise<AsyncDisposable> {
+  return listenInPod(network, port, "socket.pipe(socket)");
+}
+
+async function listenInPod(network: Network, port: number, onSocket: string): Promise<AsyncDisposable> {
+  const script = `require("node:net").createServer((socket) => { socket.on("error", () => {}); ${onSocket}; })
+    .listen(${port}, "::", 4096, () => console.log("up"))`;
+  const server = network.start("pod", process.execPath, "-e", script);
+  await once(server.stdout, "data");
+  return {
+    async [Symbol.asyncDispose]() {
+      const exited = once(server, "exit");
+      server.kill("SIGKILL");
+      await exited;
+    },
+  };
+}
+
 /** What {@link TestAgent} tells without being asked. */
 export interface AgentReport {
   readonly event: string;
@@ -93,10 +125,13 @@ export class TestAgent implements AsyncDisposable {
   #onReport: () => void = () => undefined;
   #lastId = 0;
 
-  constructor(network: Network, options: Record<string, unknown> = {}) {
+  /** `isReadOnly`: it cannot change settings of the kernel. `isPowerless`: nor anything else. Other options are the redirector's. */
+  constructor(network: Network, { isReadOnly = false, isPowerless = false, ...options }: Record<string, unknown> = {}) {
     const fixture = fileURLToPath(new URL("redirectorFixture.ts", import.meta.url));
     const node = [process.execPath, "--conditions=source", fixture, JSON.stringify(options)];
-    this.#child = network.start("pod", "setpriv", "--regid", String(agentGroup), "--clear-groups", ...node);
+    const wrap = isReadOnly === true ? ["unshare", "--mount", "sh", "-c", 'mount --bind -o ro /proc/sys /proc/sys && exec "$@"', "sh"] : [];
+    const rights = isPowerless === true ? ["--bounding-set", "-net_admin", "--inh-caps", "-net_admin"] : [];
+    this.#child = network.start("pod", ...wrap, "setpriv", ...rights, "--regid", String(agentGroup), "--clear-groups", ...node);
     createInterface({ input: this.#child.stdout }).on("line", (line) => {
       const message = JSON.parse(line) as Answer | AgentReport;
       if (isReport(message)) {

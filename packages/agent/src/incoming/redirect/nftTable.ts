@@ -7,10 +7,22 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../../log/log.ts";
 import { NftGoneError, type NftProcess, startNft } from "./nftProcess.ts";
 import { type TableOptions, portCommands, tableCommands } from "./nftRules.ts";
+import { keepNat } from "./natKeeper.ts";
 import { RedirectError } from "./redirectError.ts";
+import type { RedirectRules } from "./redirectRules.ts";
 
 /** The table's name, also by which agents on one target notice each other. */
 export const defaultTableName = "understudy";
+
+/** Names that the tables of one agent have in turn: a new table is there before the one it replaces goes. */
+export function tableNames(table: string): readonly [string, string] {
+  return [table, `${table}_next`];
+}
+
+/** Name of the table that keeps translation alive. */
+export function natTableName(table: string): string {
+  return `${table}_nat`;
+}
 
 export interface NftTableOptions extends Omit<TableOptions, "table"> {
   readonly log: Log;
@@ -20,8 +32,7 @@ export interface NftTableOptions extends Omit<TableOptions, "table"> {
   readonly reloads?: { add(n?: number): void };
   /**
    * nft remembers every line it was given and grows by about four times their size. After this many bytes (default 1 MiB, some 10,000
-   * ports added and removed) it is replaced, for which the rules are away for some milliseconds; new connections go to the target
-   * meanwhile.
+   * ports added and removed) it is replaced.
    */
   readonly writtenMaxBytes?: number;
   /** Default {@link defaultTableName}. */
@@ -48,10 +59,12 @@ interface Request {
   readonly reject: (error: RedirectError) => void;
 }
 
-/** See the file's head. The child is started with the first port; an empty table stays. */
-export class NftTable implements AsyncDisposable {
+/** See the file's head. The child is started with the first port, or before by `start`; an empty table stays. */
+export class NftTable implements RedirectRules {
   readonly #options: NftTableOptions;
-  readonly #table: string;
+  readonly #names: readonly [string, string];
+  /** The table that is loaded, or will be. */
+  #table: string;
   /** Ports that belong into the kernel's set, and those that are in it. */
   readonly #wanted = new Set<number>();
   readonly #loaded = new Set<number>();
@@ -65,11 +78,16 @@ export class NftTable implements AsyncDisposable {
   #lastTry = 0;
   #loadedAt = Number.NEGATIVE_INFINITY;
   #work: Promise<void> | undefined;
+  /** Load the table although no port is wanted. */
+  #mustLoad = false;
+  /** Keeps connections in progress translated while there is no table. Null: that was not possible. */
+  #natKeeper: Disposable | null | undefined;
   readonly #closing = new AbortController();
 
   constructor(options: NftTableOptions) {
     this.#options = options;
-    this.#table = options.table ?? defaultTableName;
+    this.#names = tableNames(options.table ?? defaultTableName);
+    this.#table = this.#names[0];
   }
 
   /** Process id of the `nft` child; undefined while there is none. */
@@ -77,20 +95,21 @@ export class NftTable implements AsyncDisposable {
     return this.#process?.pid;
   }
 
-  /**
-   * Redirects a port; resolves when the kernel does it.
-   *
-   * @throws RedirectError when it does not; no other port is concerned.
-   */
-  async add(port: number): Promise<void> {
-    this.#wanted.add(port);
-    await this.#changed(port);
+  async start(): Promise<void> {
+    this.#mustLoad = true;
+    await this.#request();
   }
 
-  /** Stops redirecting a port; resolves when new connections go to the target. Connections redirected before go on. */
+  async add(port: number): Promise<void> {
+    this.#wanted.add(port);
+    this.#touched.add(port);
+    await this.#request();
+  }
+
   async remove(port: number): Promise<void> {
     this.#wanted.delete(port);
-    await this.#changed(port);
+    this.#touched.add(port);
+    await this.#request();
   }
 
   /** Removes all rules and ends the child. Requests under way are rejected. */
@@ -101,12 +120,13 @@ export class NftTable implements AsyncDisposable {
     // One that was being started meanwhile.
     await this.#process?.[Symbol.asyncDispose]();
     this.#process = undefined;
+    this.#natKeeper?.[Symbol.dispose]();
+    this.#natKeeper = null;
     this.#rejectAll(new RedirectError("closed", "redirecting has ended"));
   }
 
-  #changed(port: number): Promise<void> {
+  #request(): Promise<void> {
     if (this.#closing.signal.aborted) return Promise.reject(new RedirectError("closed", "redirecting has ended"));
-    this.#touched.add(port);
     const done = new Promise<void>((resolve, reject) => this.#requests.push({ life: this.#life, resolve, reject }));
     this.#startWork();
     return done;
@@ -144,35 +164,45 @@ export class NftTable implements AsyncDisposable {
   }
 
   async #apply(touched: ReadonlySet<number>): Promise<void> {
-    if (this.#process !== undefined && this.#process.writtenBytes > (this.#options.writtenMaxBytes ?? writtenMaxBytes)) {
-      await this.#replace(this.#process);
+    if (this.#process === undefined) {
+      if (this.#wanted.size > 0 || this.#mustLoad) this.#process = await this.#load(this.#table);
+      this.#mustLoad = false;
       return;
     }
-    if (this.#process === undefined) {
-      if (this.#wanted.size > 0) await this.#load();
-      return;
+    if (this.#process.writtenBytes > (this.#options.writtenMaxBytes ?? writtenMaxBytes)) {
+      if (await this.#replace(this.#process)) return;
+      if (this.#process === undefined) throw new NftGoneError("nft ended while it was to be replaced");
     }
     const added = [...touched].filter((port) => this.#wanted.has(port) && !this.#loaded.has(port));
     const removed = [...touched].filter((port) => !this.#wanted.has(port) && this.#loaded.has(port));
     await this.#transact(this.#process, [], added, removed);
   }
 
-  async #replace(process: NftProcess): Promise<void> {
-    this.#forgetProcess();
-    await process[Symbol.asyncDispose]();
+  /** Makes a second table before the first goes, so that no connection misses both. When that fails the first stays, and false is returned. */
+  async #replace(before: NftProcess): Promise<boolean> {
+    const [first, second] = this.#names;
+    const table = this.#table === first ? second : first;
+    const loaded = [...this.#loaded];
     try {
-      if (this.#wanted.size > 0) await this.#load();
+      this.#process = await this.#load(table);
     } catch (error) {
-      // Ports that were redirected before are not any more: from here on as if the child had died by itself.
-      this.#reloadTry ??= 0;
-      throw error;
+      this.#options.log.debug("nft could not be replaced", { error: String(error) });
+      if (this.#process === before) for (const port of loaded) this.#loaded.add(port);
+      return false;
     }
+    this.#table = table;
+    // Should the first have died meanwhile, that is mended by this.
+    this.#reloadTry = undefined;
+    await before[Symbol.asyncDispose]();
+    return true;
   }
 
   /** Starts a child and gives it the whole table. */
-  async #load(): Promise<void> {
+  async #load(table: string): Promise<NftProcess> {
     let process: NftProcess | undefined;
     const path = this.#options.nftPath;
+    await this.#keepNat();
+    this.#loaded.clear();
     try {
       process = await startNft({
         ...(path !== undefined && { path }),
@@ -181,25 +211,49 @@ export class NftTable implements AsyncDisposable {
           if (process !== undefined && this.#process === process) this.#lost();
         },
       });
-      const { listeners, ownGroup } = this.#options;
-      const table = this.#table;
-      await this.#transact(process, tableCommands({ table, listeners, ownGroup }), [...this.#wanted], []);
+      if (this.#natKeeper === null) await this.#refuseOthers(process);
+      const { listeners, own, plans } = this.#options;
+      await this.#transact(process, tableCommands({ table, listeners, own, plans }), [...this.#wanted], [], table);
     } catch (error) {
       this.#loaded.clear();
-      const cause = process === undefined ? error : await this.#explain(error, process);
+      const cause = process === undefined ? error : await this.#explain(error, process, table);
       await process?.[Symbol.asyncDispose]();
       if (cause instanceof RedirectError && cause.problem === "taken") throw cause;
       const why = cause instanceof Error ? cause.message : String(cause);
       throw new RedirectError("unavailable", `the redirect rules cannot be loaded: ${why}`, { cause });
     }
-    this.#process = process;
     this.#loadedAt = performance.now();
+    return process;
   }
 
-  async #transact(process: NftProcess, first: readonly string[], added: readonly number[], removed: readonly number[]): Promise<void> {
+  /** The chain that keeps translation alive belongs to one agent in the namespace, for all its life, whichever of its tables is loaded. */
+  async #keepNat(): Promise<void> {
+    if (this.#natKeeper != null) return;
+    try {
+      this.#natKeeper = await keepNat(natTableName(this.#names[0]));
+    } catch (error) {
+      // Without it nothing is lost but connections in progress, should the child be killed. Perhaps it is another agent's.
+      this.#natKeeper = null;
+      this.#options.log.debug("translation cannot be kept for the time without rules", { error: String(error) });
+    }
+  }
+
+  async #refuseOthers(process: NftProcess): Promise<void> {
+    const tables = (await process.run(["list tables inet"])).split("\n");
+    const other = [...this.#names, natTableName(this.#names[0])].find((name) => tables.includes(`table inet ${name}`));
+    if (other !== undefined) throw takenError(other);
+  }
+
+  async #transact(
+    process: NftProcess,
+    first: readonly string[],
+    added: readonly number[],
+    removed: readonly number[],
+    table: string = this.#table,
+  ): Promise<void> {
     let commands = [...first];
     const run = async (changes: readonly (readonly [verb: "add" | "delete", ports: readonly number[]])[]): Promise<void> => {
-      const text = [...commands, ...changes.flatMap(([verb, part]) => portCommands(this.#table, verb, part))];
+      const text = [...commands, ...changes.flatMap(([verb, part]) => portCommands(table, verb, part))];
       if (text.length === 0) return;
       const complaint = await process.run(text);
       if (complaint !== "") throw new RedirectError("refused", `the kernel or nft refused redirect rules: ${shortened(complaint)}`);
@@ -218,16 +272,16 @@ export class NftTable implements AsyncDisposable {
   }
 
   /** A table that exists is refused like missing rights are; the list of tables tells them apart. */
-  async #explain(error: unknown, process: NftProcess): Promise<unknown> {
-    if (!(error instanceof RedirectError)) return error;
+  async #explain(error: unknown, process: NftProcess, table: string): Promise<unknown> {
+    if (!(error instanceof RedirectError) || error.problem === "taken") return error;
     try {
       const tables = await process.run(["list tables inet"]);
-      if (!tables.split("\n").includes(`table inet ${this.#table}`)) return error;
+      if (!tables.split("\n").includes(`table inet ${table}`)) return error;
     } catch {
       // The child has ended; the first error says more.
       return error;
     }
-    return new RedirectError("taken", `another agent redirects traffic of this target: table ${this.#table} exists`, { cause: error });
+    return takenError(table, error);
   }
 
   #failed(error: unknown, requests: Request[], touched: ReadonlySet<number>): void {
@@ -305,6 +359,10 @@ export class NftTable implements AsyncDisposable {
   #rejectAll(error: RedirectError): void {
     for (const request of this.#requests.splice(0)) request.reject(error);
   }
+}
+
+function takenError(table: string, cause?: unknown): RedirectError {
+  return new RedirectError("taken", `another agent redirects traffic of this target: table ${table} exists`, { cause });
 }
 
 function parts(ports: readonly number[]): number[][] {

@@ -2,17 +2,21 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
-import { TestAgent, agentGroup, createNetwork, podIpv4, podIpv6, skipReason, type Network } from "./networkFixture.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  TestAgent,
+  agentGroup,
+  createNetwork,
+  podIpv4,
+  podIpv6,
+  readAll,
+  skipReason,
+  startEcho,
+  startServer,
+  type Network,
+} from "./networkFixture.ts";
 
 const skip = skipReason();
-
-/** Prints what a server says, or the code of the error. */
-const readAll = (host: string, port: number): string[] => [
-  process.execPath,
-  "-e",
-  `let text = ""; require("node:net").connect(${port}, "${host}").on("data", (data) => (text += data))
-    .on("end", () => console.log(text)).on("error", (error) => console.log(error.code))`,
-];
 
 interface Described {
   peer: { ip: string; port: number };
@@ -26,19 +30,7 @@ async function describe(network: Network, where: "pod" | "peer", host: string, p
 
 const rules = (network: Network): Promise<string> => network.exec("pod", "nft", "list", "ruleset");
 
-/** An app in the pod that says "app" to everyone. */
-async function startApp(network: Network, port: number): Promise<AsyncDisposable> {
-  const script = `require("node:net").createServer((socket) => socket.on("error", () => {}).end("app")).listen(${port}, "::", 4096, () => console.log("up"))`;
-  const app = network.start("pod", process.execPath, "-e", script);
-  await once(app.stdout, "data");
-  return {
-    async [Symbol.asyncDispose]() {
-      const exited = once(app, "exit");
-      app.kill("SIGKILL");
-      await exited;
-    },
-  };
-}
+const startApp = (network: Network, port: number): Promise<AsyncDisposable> => startServer(network, port, "app");
 
 test("connections from outside and inside the pod are redirected, over both families", { skip }, async () => {
   await using network = await createNetwork();
@@ -199,10 +191,10 @@ test("a second agent on the same target is refused, until the first leaves", { s
 
 test("without nft or without rights an add is rejected, and nothing else breaks", { skip }, async () => {
   await using network = await createNetwork();
-  await using agent = new TestAgent(network, { nftPath: "/nowhere/nft" });
+  await using agent = new TestAgent(network, { way: "table", nftPath: "/nowhere/nft" });
   await assert.rejects(agent.ask("add", 80), /RedirectError: the redirect rules cannot be loaded: nft has ended: .*not found/);
   await assert.rejects(agent.ask("add", 80), /RedirectError/);
-  await using powerless = new TestAgent(network, { nftPath: new URL("powerlessNftFixture.sh", import.meta.url).pathname });
+  await using powerless = new TestAgent(network, { way: "table", nftPath: new URL("powerlessNftFixture.sh", import.meta.url).pathname });
   await assert.rejects(powerless.ask("add", 80), /RedirectError: the redirect rules cannot be loaded: .*not permitted/);
   await agent.ask("remove", 80);
 });
@@ -215,6 +207,115 @@ test("a nft that has been told much is replaced with all its ports", { skip }, a
   await agent.ask("toggle", 80, 20);
   assert.notEqual(await agent.ask<number>("nftPid"), nftPid);
   assert.match(await rules(network), /elements = \{ 81 \}/);
+});
+
+interface Transferred {
+  readonly lines: number;
+  /** Everything came back, in order. */
+  readonly isIntact: boolean;
+  readonly longestPauseMs: number;
+  readonly error?: string;
+}
+
+/** A peer that sends a line every millisecond to a server that echoes, until it is told to end. */
+async function startTransfer(network: Network, port: number): Promise<AsyncDisposable & { end(): Promise<Transferred> }> {
+  const script = `
+    const socket = require("node:net").connect(${port}, "${podIpv4}");
+    let [sent, text, last, longestPauseMs, isOver, error] = [0, "", performance.now(), 0, false];
+    const send = () => !isOver && (socket.write(sent++ + "\\n"), setTimeout(send, 1));
+    socket.once("connect", () => (console.log("connected"), send()));
+    socket.on("data", (data) => {
+      text += data;
+      longestPauseMs = Math.max(longestPauseMs, performance.now() - last);
+      last = performance.now();
+    });
+    socket.on("error", ({ code }) => ((error = code), (isOver = true)));
+    socket.on("close", () => {
+      const lines = text.split("\\n").slice(0, -1);
+      console.log(JSON.stringify({ lines: lines.length, isIntact: lines.length === sent && lines.every((line, i) => line === String(i)), longestPauseMs, error }));
+    });
+    process.stdin.resume().on("end", () => ((isOver = true), socket.end()));`;
+  const peer = network.start("peer", process.execPath, "-e", script);
+  const exited = once(peer, "exit");
+  let said = "";
+  peer.stdout.on("data", (data: Buffer) => (said += data.toString()));
+  await once(peer.stdout, "data");
+  return {
+    async end() {
+      peer.stdin.end();
+      await exited;
+      return JSON.parse(said.slice("connected\n".length)) as Transferred;
+    },
+    async [Symbol.asyncDispose]() {
+      peer.kill("SIGKILL");
+      await exited;
+    },
+  };
+}
+
+test(
+  "a connection in progress loses nothing and does not pause when the nft child is killed again and again",
+  { skip, timeout: 30_000 },
+  async () => {
+    await using network = await createNetwork();
+    await using _app = await startEcho(network, 80);
+    await using agent = new TestAgent(network, { passes: true });
+    await agent.ask("add", 80);
+    await using peer = await startTransfer(network, 80);
+    for (let kills = 0; kills < 3; kills += 1) {
+      const nftPid = await agent.ask<number>("nftPid");
+      process.kill(nftPid, "SIGKILL");
+      while (((await agent.ask("nftPid")) ?? nftPid) === nftPid) await sleep(20);
+    }
+    const { lines, isIntact, longestPauseMs, error } = await peer.end();
+    assert.ok(lines > 0 && isIntact, error);
+    // A lost packet is sent again after 200 ms.
+    assert.ok(longestPauseMs < 200, `the longest pause was ${longestPauseMs} ms`);
+  },
+);
+
+test("a connection in progress loses nothing when the nft child is replaced", { skip, timeout: 30_000 }, async () => {
+  await using network = await createNetwork();
+  await using _app = await startEcho(network, 80);
+  await using agent = new TestAgent(network, { passes: true, writtenMaxBytes: 1_500 });
+  await using other = new TestAgent(network, {});
+  await agent.ask("add", 80);
+  await using peer = await startTransfer(network, 80);
+  const first = await agent.ask<number>("nftPid");
+  await agent.ask("toggle", 81, 30);
+  assert.notEqual(await agent.ask<number>("nftPid"), first);
+  const { lines, isIntact, error } = await peer.end();
+  assert.ok(lines > 0 && isIntact, error);
+  assert.match(await rules(network), /elements = \{ 80 \}/);
+  // Whichever name the table has by now.
+  await assert.rejects(other.ask("add", 82), /another agent redirects/);
+});
+
+test("of several addresses of the pod, what the agent sends from one is redirected, but for what carries the mark", { skip }, async () => {
+  for (const way of ["table", "iptables"]) {
+    await using network = await createNetwork();
+    await using _app = await startApp(network, 80);
+    await network.exec("pod", "ip", "addr", "add", "10.99.0.3/24", "dev", "eth0");
+    await using agent = new TestAgent(network, { way, podIps: ["10.99.0.3", podIpv4, podIpv6] });
+    await agent.ask("add", 80);
+    const asAgent = ["setpriv", "--regid", String(agentGroup), "--clear-groups"];
+    const marked = (host: string): string[] => [
+      process.execPath,
+      "--conditions=source",
+      "--input-type=module",
+      "-e",
+      `import { Socket } from "node:net";
+       import { markedTcpSocket } from ${JSON.stringify(import.meta.resolve("@understudy/native"))};
+       const fd = markedTcpSocket(${host.includes(":") ? 6 : 4}, 0x2000);
+       new Socket({ fd, readable: true, writable: true, manualStart: true }).connect(80, "${host}").on("data", (data) => console.log(String(data)));`,
+    ];
+    for (const host of [podIpv4, "10.99.0.3", podIpv6]) {
+      assert.match(await network.exec("pod", ...asAgent, ...readAll(host, 80)), /original/, `${way} ${host}`);
+      assert.equal((await network.exec("pod", ...asAgent, ...marked(host))).trim(), "app", `${way} ${host}`);
+      assert.match(await network.exec("peer", ...readAll(host, 80)), /original/);
+    }
+    for (const host of ["127.0.0.1", "::1"]) assert.equal((await network.exec("pod", ...asAgent, ...readAll(host, 80))).trim(), "app");
+  }
 });
 
 test("1,000 ports are added in one go, and all work", { skip }, async (context) => {

@@ -3,8 +3,9 @@
 
 import type { Log } from "../../log/log.ts";
 import { ConnectionFlusher } from "./flushConnections.ts";
+import type { Launcher } from "./launcher.ts";
 import { type RedirectedConnection, listenForRedirects } from "./listener.ts";
-import { NftTable } from "./nftTable.ts";
+import { ChosenRules, type RedirectWay } from "./chosenRules.ts";
 import { RedirectError } from "./redirectError.ts";
 
 export interface RedirectorOptions {
@@ -20,6 +21,18 @@ export interface RedirectorOptions {
   readonly flushConnections?: boolean;
   /** Whether flushing includes the kernel's connection tracking. Default true. */
   readonly flushConntrack?: boolean;
+  /** Addresses of the pod; see `OwnTraffic`. Default none. */
+  readonly podIps?: readonly string[];
+  /** How to redirect. Default: as is possible. */
+  readonly way?: RedirectWay;
+  /** Which backend of iptables; false also forbids an nftables table with an owner. Default: as is possible. */
+  readonly nftables?: boolean | null;
+  /** Take the mesh of the target to be Istio with its CNI plug-in. Default false. */
+  readonly istioCni?: boolean;
+  /** Id of the target's container; names iptables chains. Default empty. */
+  readonly containerId?: string;
+  /** Who removes iptables rules when the agent is killed. Default nobody. */
+  readonly launcher?: Launcher | null;
   /** Name of the nftables table; default "understudy". */
   readonly table?: string;
   /** Path of `nft`; default: the usual places. */
@@ -50,18 +63,23 @@ export interface Redirector extends AsyncDisposable {
 
 /**
  * Makes the service in the network namespace of the calling thread. The listeners are opened at once, since the rules name their ports;
- * rules and the `nft` child come with the first port.
+ * how to redirect is found out, and the rules come, with the first port.
  *
  * @throws the error of listen(2) when no family can be listened on.
  */
 export async function createRedirector(options: RedirectorOptions): Promise<Redirector> {
-  const { onConnection, log, ownGroup, metrics, onLost, table, nftPath, writtenMaxBytes } = options;
+  const { onConnection, log, ownGroup, podIps = [], metrics, onLost, table, nftPath, writtenMaxBytes } = options;
   const listener = await listenForRedirects({ onConnection, log });
   /** Every port that is redirected or about to be, with the outcome of adding it. */
   const ports = new Map<number, Promise<void>>();
-  const nft = new NftTable({
+  const rules = new ChosenRules({
     listeners: listener.ports,
-    ownGroup,
+    own: { group: ownGroup, podIps },
+    way: options.way ?? "auto",
+    nftables: options.nftables ?? null,
+    istioCni: options.istioCni ?? false,
+    containerId: options.containerId ?? "",
+    launcher: options.launcher ?? null,
     log,
     onLost(error) {
       ports.clear();
@@ -75,14 +93,14 @@ export async function createRedirector(options: RedirectorOptions): Promise<Redi
   const flusher = options.flushConnections === true ? new ConnectionFlusher({ conntrack: options.flushConntrack ?? true, log }) : null;
 
   const addNew = async (port: number): Promise<void> => {
-    await nft.add(port);
+    await rules.add(port);
     await flusher?.flush(port);
   };
 
   return {
     listeners: listener.ports,
     get nftPid() {
-      return nft.pid;
+      return rules.nftPid;
     },
     async add(port) {
       if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new RedirectError("refused", `${port} is no port`);
@@ -102,10 +120,10 @@ export async function createRedirector(options: RedirectorOptions): Promise<Redi
       }
     },
     async remove(port) {
-      if (ports.delete(port)) await nft.remove(port);
+      if (ports.delete(port)) await rules.remove(port);
     },
     async [Symbol.asyncDispose]() {
-      await nft[Symbol.asyncDispose]();
+      await rules[Symbol.asyncDispose]();
       listener[Symbol.dispose]();
     },
   };

@@ -4,24 +4,37 @@
 import net from "node:net";
 import { createInterface } from "node:readline";
 import { agentGroup } from "./networkFixture.ts";
-import { createRedirector, type Redirector } from "./redirector.ts";
+import { hasLeftoverRules } from "./leftoverRules.ts";
+import { excludeFromMesh } from "./meshExclusion.ts";
+import { createRedirector, type Redirector, type RedirectorOptions } from "./redirector.ts";
 
 const print = (message: object): void => void process.stdout.write(`${JSON.stringify(message)}\n`);
-const { passes = false, holds = false, ...options } = JSON.parse(process.argv[2] ?? "{}") as { passes?: boolean; holds?: boolean };
+const {
+  passes = false,
+  holds = false,
+  isGuarded = false,
+  ...options
+} = JSON.parse(process.argv[2] ?? "{}") as { passes?: boolean; holds?: boolean; isGuarded?: boolean };
+const launcher = isGuarded ? { rulesFollow: () => print({ event: "rulesFollow" }) } : null;
 const held: net.Socket[] = [];
+const containerId = (options as { containerId?: string }).containerId ?? "";
+
+const log: RedirectorOptions["log"] = {
+  isDebug: true,
+  isTrace: false,
+  trace: () => undefined,
+  debug: () => undefined,
+  event: (code, fields) => print({ event: code, ...fields }),
+  child() {
+    return this;
+  },
+};
+let exclusion: AsyncDisposable | undefined;
 
 const redirector: Redirector = await createRedirector({
   ownGroup: agentGroup,
-  log: {
-    isDebug: true,
-    isTrace: false,
-    trace: () => undefined,
-    debug: () => undefined,
-    event: (code, fields) => print({ event: code, ...fields }),
-    child() {
-      return this;
-    },
-  },
+  launcher,
+  log,
   onLost: (error) => print({ event: "lost", message: error.message }),
   onConnection(connection) {
     const { peer, original, agentIp } = connection;
@@ -59,6 +72,11 @@ const actions: Record<string, (...args: number[]) => unknown> = {
   },
   /** Says a last word on every connection that was held. */
   finish: () => held.splice(0).forEach((socket) => socket.end("finished")),
+  /** Looks for rules of others, and with a second argument removes them. */
+  leftovers: (cleans = 0) => hasLeftoverRules({ containerId, cleans: cleans !== 0, log }),
+  /** Keeps a port out of the mesh, until the end. */
+  exclude: async (port = 0) =>
+    void (exclusion = await excludeFromMesh({ port, way: "auto", nftables: null, launcher, ...options, containerId, log })),
   nftPid: () => redirector.nftPid ?? null,
   listeners: () => redirector.listeners,
 };
@@ -74,3 +92,4 @@ for await (const line of createInterface({ input: process.stdin })) {
   })();
 }
 await redirector[Symbol.asyncDispose]();
+await exclusion?.[Symbol.asyncDispose]();

@@ -1,0 +1,85 @@
+// Messages to the kernel's nftables, for the little that is asked of it without `nft`. Source: linux/netlink.h, linux/netfilter/nf_tables.h. Numbers
+// in attributes are big endian, those of headers are the machine's, which is little endian.
+
+/** Flags of a message. */
+export const NLM_F = { request: 0x001, ack: 0x004, dump: 0x300, exclusive: 0x200, create: 0x400 } as const;
+export const NLA_F_NESTED = 0x8000;
+export const NFNL_SUBSYS_NFTABLES = 10;
+export const NFPROTO_UNSPEC = 0;
+export const NFPROTO_INET = 1;
+
+const headerSize = 16;
+const genericSize = 4;
+const attributeSize = 4;
+
+/** One message with its attributes. `resource` is only used at the ends of a batch. */
+export function message(type: number, flags: number, family: number, resource: number, ...attributes: readonly Buffer[]): Buffer {
+  const header = Buffer.alloc(20);
+  const bytes = Buffer.concat([header, ...attributes]);
+  bytes.writeUInt32LE(bytes.length, 0);
+  bytes.writeUInt16LE(type, 4);
+  bytes.writeUInt16LE(flags, 6);
+  bytes.writeUInt8(family, 16);
+  bytes.writeUInt16BE(resource, 18);
+  return bytes;
+}
+
+/** One attribute, padded. */
+export function attribute(type: number, value: Buffer): Buffer {
+  const bytes = Buffer.alloc(4 + ((value.length + 3) & ~3));
+  bytes.writeUInt16LE(4 + value.length, 0);
+  bytes.writeUInt16LE(type, 2);
+  value.copy(bytes, 4);
+  return bytes;
+}
+
+/** Value of an attribute that is a number. */
+export function u32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}
+
+/** Value of an attribute that is a name. */
+export function text(value: string): Buffer {
+  return Buffer.from(`${value}\0`);
+}
+
+/** A message that was received. */
+export interface ReceivedMessage {
+  readonly type: number;
+  readonly family: number;
+  /** Texts of attributes by their type; for those that are texts. */
+  text(attributeType: number): string | null;
+}
+
+/** Reads the messages of one datagram. What is cut short is left out. */
+export function readMessages(bytes: Buffer): ReceivedMessage[] {
+  const messages: ReceivedMessage[] = [];
+  let offset = 0;
+  while (offset + headerSize + genericSize <= bytes.length) {
+    const length = bytes.readUInt32LE(offset);
+    if (length < headerSize || offset + length > bytes.length) break;
+    const body = bytes.subarray(offset + headerSize + genericSize, offset + length);
+    messages.push({
+      type: bytes.readUInt16LE(offset + 4),
+      family: bytes.readUInt8(offset + headerSize),
+      text: (attributeType) => findText(body, attributeType),
+    });
+    offset += (length + 3) & ~3;
+  }
+  return messages;
+}
+
+function findText(attributes: Buffer, type: number): string | null {
+  let offset = 0;
+  while (offset + attributeSize <= attributes.length) {
+    const length = attributes.readUInt16LE(offset);
+    if (length < attributeSize || offset + length > attributes.length) break;
+    if (attributes.readUInt16LE(offset + 2) === type) {
+      return attributes.toString("utf8", offset + attributeSize, offset + length).replace(/\0$/, "");
+    }
+    offset += (length + 3) & ~3;
+  }
+  return null;
+}
