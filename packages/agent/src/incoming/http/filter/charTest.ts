@@ -57,16 +57,42 @@ function negatedIf(negated: boolean, test: CharTest): CharTest {
 }
 
 function rangesTest(ranges: readonly number[], fold: boolean): CharTest {
-  if (fold) {
-    let body = "";
-    for (let i = 0; i < ranges.length; i += 2) body += `${escaped(ranges[i]!)}-${escaped(ranges[i + 1]!)}`;
-    return engineTest(body, true);
-  }
-  return (codePoint) => {
+  const isInside = (codePoint: number): boolean => {
     for (let i = 0; i < ranges.length; i += 2) {
       if (codePoint >= ranges[i]! && codePoint <= ranges[i + 1]!) return true;
     }
     return false;
+  };
+  if (!fold) return isInside;
+  let engine: CharTest | null = null;
+  return (codePoint) => (codePoint < 0x80 ? asciiVariants(codePoint).some(isInside) : (engine ??= foldedTest(ranges))(codePoint));
+}
+
+function foldedTest(ranges: readonly number[]): CharTest {
+  let body = "";
+  for (let i = 0; i < ranges.length; i += 2) body += `${escaped(ranges[i]!)}-${escaped(ranges[i + 1]!)}`;
+  return engineTest(body, true);
+}
+
+/** The characters that are the same as an ASCII one when case is ignored; for k and s there are some beyond ASCII. */
+function asciiVariants(codePoint: number): readonly number[] {
+  const lower = codePoint | 0x20;
+  if (lower < 0x61 || lower > 0x7a) return [codePoint];
+  const both = [lower, lower - 0x20];
+  if (lower === 0x6b) return [...both, 0x212a];
+  return lower === 0x73 ? [...both, 0x17f] : both;
+}
+
+/** `make`, called once for all leaves that name the same Unicode property. */
+export function oncePerProperty<T>(make: (node: LeafNode) => T): (node: LeafNode) => T {
+  const made = new Map<string, T>();
+  return (node) => {
+    if (node.kind !== "class" || node.item.kind !== "property") return make(node);
+    const { expression, negated, folds } = node.item;
+    const key = `${expression} ${negated} ${folds && node.fold}`;
+    let value = made.get(key);
+    if (value === undefined) made.set(key, (value = make(node)));
+    return value;
   };
 }
 

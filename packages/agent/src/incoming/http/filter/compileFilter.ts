@@ -1,23 +1,26 @@
-// Compiles a client's filter once, at subscription, into something that answers at once and in bounded time for each
-// request. Filters that need a request's body or jq are refused.
+// Compiles a client's filter once, at subscription, into something that answers for each request in bounded time, and where it can at once.
 
+import { setImmediate } from "node:timers/promises";
 import type { HttpFilter, HttpMethodFilter } from "@understudy/protocol";
+import type { CompiledFilter, FilterMeans } from "./compiledFilter.ts";
+import type { JqProgram } from "./jq/jqEngine.ts";
+import { BodyFilter } from "./json/bodyFilter.ts";
 import { FilterError } from "./filterError.ts";
 import type { FilterInput } from "./filterInput.ts";
-import { RustRegex } from "./rustRegex.ts";
+import { TextPattern } from "./textPattern.ts";
 
-export interface CompiledFilter {
-  /** Whether the request is wanted. Never throws and never waits. */
-  matches(request: FilterInput): boolean;
-}
+export type { CompiledFilter } from "./compiledFilter.ts";
 
 /** Deepest nesting of composites. */
 const MAX_DEPTH = 32;
 /** Most filters in one subscription, composites included. */
 const MAX_FILTERS = 256;
 
-/** Largest sum of the sizes of all patterns in one subscription; compiling so much takes a tenth of a second. */
+/** Largest sum of the sizes of all patterns in one subscription; compiling so much takes some tens of milliseconds. */
 const MAX_TOTAL_SIZE = 8000;
+
+/** Size from which compiling a pattern takes milliseconds. */
+const LARGE_SIZE = 200;
 
 /** What one subscription has used up of its limits. */
 interface Used {
@@ -25,84 +28,155 @@ interface Used {
   size: number;
 }
 
-/** @throws FilterError whose message is for the client. */
-export function compileFilter(filter: HttpFilter): CompiledFilter {
-  return compile(filter, 0, { filters: 0, size: 0 });
+/** Rejects with a FilterError whose message is for the client. */
+export async function compileFilter(filter: HttpFilter, means: FilterMeans): Promise<CompiledFilter> {
+  return await compile(filter, means, 0, { filters: 0, size: 0 });
 }
 
-/** The filter of old clients, which is a pattern for headers. @throws FilterError */
-export function compileHeaderFilter(pattern: string): CompiledFilter {
-  return new HeaderFilter(new RustRegex(pattern, true));
+/** The filter of old clients, which is a pattern for headers. Rejects with a FilterError. */
+export function compileHeaderFilter(pattern: string, means: FilterMeans): Promise<CompiledFilter> {
+  return compileFilter({ kind: "header", value: pattern }, means);
 }
 
-function compile(filter: HttpFilter, depth: number, used: Used): CompiledFilter {
+async function compile(filter: HttpFilter, means: FilterMeans, depth: number, used: Used): Promise<CompiledFilter> {
   if (depth > MAX_DEPTH) throw new FilterError(`filters nested deeper than ${MAX_DEPTH}`);
   if (++used.filters > MAX_FILTERS) throw new FilterError(`more than ${MAX_FILTERS} filters in one subscription`);
   switch (filter.kind) {
     case "header":
-      return new HeaderFilter(compilePattern(filter.value, used));
+      return new HeaderFilter(await compilePattern(filter.value, true, means, used));
     case "path":
-      return new PathFilter(compilePattern(filter.value, used));
+      return new PathFilter(await compilePattern(filter.value, true, means, used));
     case "method":
       return new MethodFilter(filter.value);
-    case "composite": {
-      const parts = filter.value.filters.map((part) => compile(part, depth + 1, used));
-      return filter.value.all
-        ? { matches: (request) => parts.every((part) => part.matches(request)) }
-        : { matches: (request) => parts.some((part) => part.matches(request)) };
-    }
+    case "composite":
+      return await compileComposite(filter.value, means, depth, used);
     case "body":
-      throw new FilterError("body filters are not available");
+      return new BodyFilter(filter.value.value, await compilePattern(filter.value.value.matches, false, means, used), means);
     case "headerJq":
-      throw new FilterError("jq filters are not available");
+      return await compileJq(filter.value, means);
   }
 }
 
-function compilePattern(pattern: string, used: Used): RustRegex {
-  const regex = new RustRegex(pattern, true);
-  used.size += regex.size;
+async function compileComposite(
+  { all, filters }: Extract<HttpFilter, { kind: "composite" }>["value"],
+  means: FilterMeans,
+  depth: number,
+  used: Used,
+): Promise<CompiledFilter> {
+  using parts = new DisposableStack();
+  const compiled: CompiledFilter[] = [];
+  for (const part of filters) compiled.push(parts.use(await compile(part, means, depth + 1, used)));
+  return new CompositeFilter(all, compiled, parts.move());
+}
+
+async function compileJq(program: string, { services, owner, signal, onProblem }: FilterMeans): Promise<CompiledFilter> {
+  if (services.jq === null) throw new FilterError("jq filters are not available");
+  try {
+    return new JqFilter(await services.jq.compile(program, { onProblem, owner, signal }));
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw new FilterError("the client left", { cause: error });
+  }
+}
+
+async function compilePattern(pattern: string, ignoreCase: boolean, means: FilterMeans, used: Used): Promise<TextPattern> {
+  const compiled = new TextPattern(pattern, ignoreCase, means);
+  const { size } = compiled.regex;
+  used.size += size;
   if (used.size > MAX_TOTAL_SIZE) throw new FilterError(`patterns of one subscription exceed ${MAX_TOTAL_SIZE} parts`);
-  return regex;
+  // A large one takes some ten milliseconds: others have their turn before the next.
+  if (size > LARGE_SIZE) await setImmediate();
+  return compiled;
+}
+
+/** All or any of its parts, in order, until one decides. */
+class CompositeFilter implements CompiledFilter {
+  readonly needsBody: boolean;
+  readonly #all: boolean;
+  readonly #parts: readonly CompiledFilter[];
+  readonly #owned: DisposableStack;
+
+  constructor(all: boolean, parts: readonly CompiledFilter[], owned: DisposableStack) {
+    this.needsBody = parts.some((part) => part.needsBody);
+    this.#all = all;
+    this.#parts = parts;
+    this.#owned = owned;
+  }
+
+  matches(request: FilterInput): boolean | Promise<boolean> {
+    const all = this.#all;
+    for (let i = 0; i < this.#parts.length; i++) {
+      const answer = this.#parts[i]!.matches(request);
+      if (typeof answer !== "boolean") return this.#goOn(request, i, answer);
+      if (answer !== all) return answer;
+    }
+    return all;
+  }
+
+  async #goOn(request: FilterInput, index: number, pending: Promise<boolean>): Promise<boolean> {
+    if ((await pending) !== this.#all) return !this.#all;
+    for (const part of this.#parts.slice(index + 1)) {
+      if ((await part.matches(request)) !== this.#all) return !this.#all;
+    }
+    return this.#all;
+  }
+
+  [Symbol.dispose](): void {
+    this.#owned.dispose();
+  }
 }
 
 class HeaderFilter implements CompiledFilter {
-  readonly #regex: RustRegex;
+  readonly needsBody = false;
+  readonly #pattern: TextPattern;
   /** The only header that can match, where the pattern is anchored and names one. */
   readonly #onlyName: string | null;
 
-  constructor(regex: RustRegex) {
-    this.#regex = regex;
-    this.#onlyName = /^([a-z0-9-]+):/.exec(this.#regex.requirement.prefix)?.[1] ?? null;
+  constructor(pattern: TextPattern) {
+    this.#pattern = pattern;
+    this.#onlyName = /^([a-z0-9-]+):/.exec(pattern.regex.requirement.prefix)?.[1] ?? null;
   }
 
-  matches(request: FilterInput): boolean {
+  matches(request: FilterInput): boolean | Promise<boolean> {
     const count = request.headerCount;
     const onlyName = this.#onlyName;
-    if (onlyName === null && !request.lowerHeaders.includes(this.#regex.requirement.contained)) return false;
+    const { regex } = this.#pattern;
+    if (onlyName === null && !request.lowerHeaders.includes(regex.requirement.contained)) return false;
+    let slow: string[] | null = null;
+    regex.startOver();
     for (let i = 0; i < count; i++) {
       if (onlyName !== null && !request.isNamed(i, onlyName)) continue;
       const line = request.headerLine(i);
-      if (line !== null && this.#regex.test(line)) return true;
+      if (line === null) continue;
+      const answer = regex.test(line);
+      if (answer === true) return true;
+      if (answer === null) (slow ??= []).push(line.text);
     }
-    return false;
+    return slow !== null && this.#pattern.searchAny(slow);
   }
+
+  [Symbol.dispose](): void {}
 }
 
 class PathFilter implements CompiledFilter {
-  readonly #regex: RustRegex;
+  readonly needsBody = false;
+  readonly #pattern: TextPattern;
 
-  constructor(regex: RustRegex) {
-    this.#regex = regex;
+  constructor(pattern: TextPattern) {
+    this.#pattern = pattern;
   }
 
-  matches(request: FilterInput): boolean {
+  matches(request: FilterInput): boolean | Promise<boolean> {
     const { path, pathAndQuery } = request;
     if (path === null || pathAndQuery === null) return false;
-    return this.#regex.test(path) || (pathAndQuery !== path && this.#regex.test(pathAndQuery));
+    return this.#pattern.matchesAny(pathAndQuery === path ? [path] : [path, pathAndQuery]);
   }
+
+  [Symbol.dispose](): void {}
 }
 
 class MethodFilter implements CompiledFilter {
+  readonly needsBody = false;
   readonly #upperName: string;
 
   constructor(filter: HttpMethodFilter) {
@@ -111,5 +185,29 @@ class MethodFilter implements CompiledFilter {
 
   matches(request: FilterInput): boolean {
     return request.method === this.#upperName || request.method.toUpperCase() === this.#upperName;
+  }
+
+  [Symbol.dispose](): void {}
+}
+
+class JqFilter implements CompiledFilter {
+  readonly needsBody = false;
+  readonly #program: JqProgram;
+
+  constructor(program: JqProgram) {
+    this.#program = program;
+  }
+
+  matches(request: FilterInput): boolean | Promise<boolean> {
+    const texts: string[] = [];
+    for (let i = 0; i < request.headerCount; i++) {
+      const line = request.headerLine(i);
+      if (line !== null) texts.push(line.text);
+    }
+    return texts.length > 0 && this.#program.matches(texts);
+  }
+
+  [Symbol.dispose](): void {
+    this.#program[Symbol.dispose]();
   }
 }

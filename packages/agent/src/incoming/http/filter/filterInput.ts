@@ -23,6 +23,11 @@ export interface FilterInput {
   readonly lowerHeaders: string;
   /** `<lower-case name>: <value>`; null when the value is not visible ASCII and so hidden from filters. */
   headerLine(index: number): FilterText | null;
+  /**
+   * The whole body, with transfer coding removed and content coding as it is; null where there is none, or it is not wholly there or too large to
+   * be looked at.
+   */
+  readonly body: Uint8Array | null;
 }
 
 const SPACE = 0x20;
@@ -32,9 +37,10 @@ interface Paths {
   readonly pathAndQuery: FilterText;
 }
 
-/** A scanned HTTP/1 head. Good as long as the bytes stay where they are: for filters that answer at once. */
+/** A scanned HTTP/1 head. Good as long as the bytes stay where they are, which is enough for filters that answer at once: see `detach`. */
 export class RequestHeadInput implements FilterInput {
-  readonly #bytes: Uint8Array;
+  readonly body: Uint8Array | null;
+  #bytes: Uint8Array;
   readonly #head: RequestHead;
   readonly #lines: (FilterText | null | undefined)[] = [];
   #paths: Paths | null | undefined;
@@ -44,9 +50,15 @@ export class RequestHeadInput implements FilterInput {
   #lowerText: string | null = null;
   #lowerHeaders: string | null = null;
 
-  constructor(bytes: Uint8Array, head: RequestHead) {
+  constructor(bytes: Uint8Array, head: RequestHead, body: Uint8Array | null = null) {
     this.#bytes = bytes;
     this.#head = head;
+    this.body = body;
+  }
+
+  /** Copies the head, so that its bytes may change while a filter is waited for. The scanned head itself must stay as it is. */
+  detach(): void {
+    this.#bytes = this.#bytes.slice(0, this.#head.start + this.#head.length);
   }
 
   get method(): string {
@@ -146,15 +158,22 @@ export class RequestHeadInput implements FilterInput {
 /** A request whose headers are text already, as HTTP/2 has them. */
 export class HeaderListInput implements FilterInput {
   readonly method: string;
+  readonly body: Uint8Array | null;
   readonly path: FilterText | null;
   readonly pathAndQuery: FilterText | null;
-  readonly #headers: readonly (readonly [lowerName: string, value: string])[];
+  readonly #headers: readonly (readonly [lowerName: string, value: string, ...unknown[]])[];
   readonly #lines: (FilterText | null | undefined)[] = [];
   #lowerHeaders: string | null = null;
 
   /** `target` is `:path`, null where there is none. Pseudo headers must not be among `headers`. */
-  constructor(method: string, target: string | null, headers: readonly (readonly [lowerName: string, value: string])[]) {
+  constructor(
+    method: string,
+    target: string | null,
+    headers: readonly (readonly [lowerName: string, value: string, ...unknown[]])[],
+    body: Uint8Array | null = null,
+  ) {
     this.method = method;
+    this.body = body;
     const paths = target === null ? null : splitQuery(target);
     this.path = paths?.path ?? null;
     this.pathAndQuery = paths?.pathAndQuery ?? null;

@@ -14,11 +14,25 @@ export type PlainNode<Leaf> =
 /** The ASCII characters of a set: first and last of each range, sorted, never touching. */
 export type AsciiSet = readonly number[];
 
-/** `leaf` is called once for each leaf, so repetitions share what it returns. */
+/** Stands for what this form cannot say: anything, or nothing. */
+const UNKNOWN = { kind: "repeat", child: { kind: "concat", parts: [] }, min: 0, max: 0 } as const;
+
+/**
+ * `leaf` is called once for each leaf, so repetitions share what it returns. What needs backtracking becomes unknown: such a form tells what
+ * a match requires, but cannot be run.
+ */
 export function lowerRegex<Leaf>(node: Node, leaf: (node: LeafNode) => Leaf): PlainNode<Leaf> {
   switch (node.kind) {
     case "empty":
+    case "keepOut":
       return { kind: "concat", parts: [] };
+    case "searchStart":
+      return { kind: "assertion", assertion: "textStart" };
+    case "look":
+    case "backReference":
+    case "groupSet":
+    case "conditional":
+      return UNKNOWN;
     case "char":
     case "class":
     case "any":
@@ -26,6 +40,7 @@ export function lowerRegex<Leaf>(node: Node, leaf: (node: LeafNode) => Leaf): Pl
     case "assertion":
       return node;
     case "group":
+    case "atomic":
       return lowerRegex(node.child, leaf);
     case "concat":
       return { kind: "concat", parts: node.parts.map((part) => lowerRegex(part, leaf)) };

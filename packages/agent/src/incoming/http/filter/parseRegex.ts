@@ -1,12 +1,12 @@
-// Parses the pattern syntax that mirrord users write: Rust's `regex` in the dialect of `fancy-regex` 0.14, which decides
-// what a brace, a dangling quantifier or a flag inside a group means. Constructs that need backtracking are refused by
-// name. Builds a tree only; see `regexSyntax.ts`.
+// Parses the pattern syntax that mirrord users write: Rust's `regex` in the dialect of `fancy-regex` 0.14, which decides what a brace, a dangling quantifier
+// or a flag inside a group means, and adds look-around, back references, atomic groups and conditionals. Builds a tree only; see `regexSyntax.ts`.
 
 import { FilterError } from "./filterError.ts";
 import { parseClass } from "./parseClass.ts";
 import { parseCharEscape, parseClassEscape } from "./parseEscape.ts";
+import { PatternGroups } from "./patternGroups.ts";
 import { PatternText } from "./patternText.ts";
-import { EMPTY, type Assertion, type ClassItem, type Node } from "./regexSyntax.ts";
+import { EMPTY, childrenOf, expandedSize, type Assertion, type ClassItem, type Node } from "./regexSyntax.ts";
 
 export interface PatternLimits {
   /** Most UTF-16 units of a pattern. */
@@ -15,6 +15,8 @@ export interface PatternLimits {
   readonly maxNesting: number;
   /** Most single characters, classes and assertions once every repetition is written out. */
   readonly maxExpandedSize: number;
+  /** Whether `.` leaves out `\r`, too, which it does with the flag R. */
+  readonly dotExcludesCarriageReturn?: boolean;
 }
 
 export const defaultPatternLimits: PatternLimits = {
@@ -25,7 +27,7 @@ export const defaultPatternLimits: PatternLimits = {
 
 /**
  * `ignoreCase`: as if the pattern began with `(?i)`.
- * @throws FilterError with the position when the pattern is wrong, too large, or needs a backtracking engine.
+ * @throws FilterError with the position when the pattern is wrong or too large.
  */
 export function parseRegex(pattern: string, ignoreCase = false, limits: PatternLimits = defaultPatternLimits): Node {
   if (pattern.length > limits.patternMaxLength) {
@@ -39,37 +41,11 @@ export function parseRegex(pattern: string, ignoreCase = false, limits: PatternL
   return node;
 }
 
-/** How many parts remain when every repetition is written out. */
-export function expandedSize(node: Node): number {
-  switch (node.kind) {
-    case "empty":
-      return 0;
-    case "char":
-    case "class":
-    case "any":
-    case "assertion":
-      return 1;
-    case "group":
-      return expandedSize(node.child);
-    case "concat":
-      return node.parts.reduce((sum, part) => sum + expandedSize(part), 0);
-    case "alternation":
-      return node.options.reduce((sum, option) => sum + expandedSize(option) + 1, 0);
-    case "repeat": {
-      const copies = Number.isFinite(node.max) ? Math.max(node.max, 1) : node.min + 1;
-      return (expandedSize(node.child) + 1) * copies;
-    }
-  }
-}
-
-const BACKTRACKING_GROUPS = [
-  ["?=", "look-ahead"],
-  ["?!", "negative look-ahead"],
-  ["?<=", "look-behind"],
-  ["?<!", "negative look-behind"],
-  ["?>", "atomic group"],
-  ["?P=", "back reference"],
-  ["?(", "conditional"],
+const LOOK_GROUPS = [
+  ["?=", false, false],
+  ["?!", false, true],
+  ["?<=", true, false],
+  ["?<!", true, true],
 ] as const;
 
 const WORD_BOUNDARIES: Readonly<Record<string, Assertion>> = {
@@ -79,6 +55,12 @@ const WORD_BOUNDARIES: Readonly<Record<string, Assertion>> = {
   "{end-half}": "wordEndHalf",
 };
 
+const NOT_LINE_END: ClassItem = {
+  kind: "bracket",
+  negated: true,
+  body: { kind: "union", items: [{ kind: "ranges", ranges: [0x0a, 0x0a, 0x0d, 0x0d] }] },
+};
+
 class Parser {
   readonly #text: PatternText;
   readonly #limits: PatternLimits;
@@ -86,9 +68,12 @@ class Parser {
   #multiline = false;
   #dotAll = false;
   #verbose = false;
+  #isLazy = false;
+  readonly #groups: PatternGroups;
 
   constructor(pattern: string, ignoreCase: boolean, limits: PatternLimits) {
     this.#text = new PatternText(pattern);
+    this.#groups = new PatternGroups(this.#text, ignoreCase);
     this.#fold = ignoreCase;
     this.#limits = limits;
   }
@@ -96,6 +81,7 @@ class Parser {
   parse(): Node {
     const node = this.#alternation(0);
     if (!this.#text.ended) throw this.#text.error(this.#text.peek() === ")" ? "unopened group" : "unexpected text");
+    checkReferences(node, 0);
     return node;
   }
 
@@ -106,7 +92,9 @@ class Parser {
       options.push(this.#branch(depth));
       this.#skipSpace();
     }
-    return options.length === 1 ? options[0]! : { kind: "alternation", options };
+    if (options.length > 1) return { kind: "alternation", options };
+    this.#groups.checkMixed();
+    return options[0]!;
   }
 
   #branch(depth: number): Node {
@@ -127,15 +115,15 @@ class Parser {
     const at = this.#text.position;
     const bounds = this.#quantifier();
     if (bounds === null) return child;
-    if (child.kind === "empty" || child.kind === "assertion") {
+    if (child.kind === "empty" || child.kind === "assertion" || child.kind === "look") {
       throw this.#text.error("quantifier with nothing to repeat", at);
     }
     const [min, max] = bounds;
     if (min > max) throw this.#text.error("repetition whose minimum exceeds its maximum", at);
     this.#skipSpace();
-    this.#text.take("?");
-    if (this.#text.peek() === "+") throw this.#unsupported("possessive quantifier", this.#text.position);
-    return { kind: "repeat", child, min, max };
+    const isGreedy = this.#text.take("?") === this.#isLazy;
+    const node: Node = { kind: "repeat", child, min, max, isGreedy };
+    return this.#text.take("+") ? { kind: "atomic", child: node } : node;
   }
 
   /** Bounds of the quantifier at the position; null, and nothing consumed, where there is none. */
@@ -180,6 +168,7 @@ class Parser {
         return EMPTY;
       case ".":
         text.position++;
+        if (!this.#dotAll && this.#limits.dotExcludesCarriageReturn === true) return { kind: "class", item: NOT_LINE_END, fold: false };
         return { kind: "any", newline: this.#dotAll };
       case "^":
         text.position++;
@@ -208,24 +197,44 @@ class Parser {
     if (depth > this.#limits.maxNesting) throw text.error(`groups nested deeper than ${this.#limits.maxNesting}`);
     text.position++;
     this.#skipSpace();
-    for (const [opening, name] of BACKTRACKING_GROUPS) {
-      if (text.startsWith(opening)) throw this.#unsupported(name, start);
+    for (const [opening, isBehind, isNegated] of LOOK_GROUPS) {
+      if (text.take(opening)) return { kind: "look", child: this.#inside(start, depth), isBehind, isNegated };
     }
-    if (text.take("?<") || text.take("?P<")) {
-      const name = text.takeMatch(/[\p{L}\p{N}_.[\]]+/uy);
-      if (name === "" || !text.take(">")) throw text.error("malformed group name", start);
-    } else if (text.take("?")) {
-      return this.#flags(start, depth);
-    }
+    if (text.take("?>")) return { kind: "atomic", child: this.#inside(start, depth) };
+    if (text.take("?P=")) return this.#groups.namedReference(start, "", ")", false);
+    if (text.take("?(")) return this.#conditional(start, depth);
+    const isNamed = text.startsWith("?<") || text.startsWith("?P<");
+    if (!isNamed && text.take("?")) return this.#flags(start, depth);
+    const capture = this.#groups.open(start, isNamed);
     // Flags set inside a capturing group stay set after it: the dialect's habit.
+    return { kind: "group", child: this.#inside(start, depth), capture };
+  }
+
+  #inside(start: number, depth: number): Node {
     const child = this.#alternation(depth);
     this.#close(start);
-    return { kind: "group", child };
+    return child;
+  }
+
+  /** The position is after `(?(`. A condition that is a back reference asks whether the group took part. */
+  #conditional(start: number, depth: number): Node {
+    const condition = groupSet(this.#groups.condition(start) ?? this.#alternation(depth));
+    this.#close(start);
+    const before = this.#text.position;
+    const child = this.#alternation(depth);
+    const isBare = this.#text.position === before;
+    this.#close(start);
+    if (isBare && condition.kind === "groupSet") return condition;
+    if (isBare) throw this.#text.error("conditional without anything to match", start);
+    const [whenTrue, ...others] = child.kind === "alternation" ? child.options : [child];
+    const whenFalse: Node = others.length > 1 ? { kind: "alternation", options: others } : (others[0] ?? EMPTY);
+    if (whenTrue === undefined || (whenTrue.kind === "empty" && whenFalse.kind === "empty")) return condition;
+    return { kind: "conditional", condition, whenTrue, whenFalse };
   }
 
   #flags(start: number, depth: number): Node {
     const text = this.#text;
-    const before = [this.#fold, this.#multiline, this.#dotAll, this.#verbose] as const;
+    const before = [this.#fold, this.#multiline, this.#dotAll, this.#verbose, this.#isLazy] as const;
     let on = true;
     for (let count = 0; ; count++) {
       this.#skipSpace();
@@ -246,7 +255,7 @@ class Parser {
           this.#verbose = on;
           break;
         case "U":
-          // Greediness cannot change whether there is a match.
+          this.#isLazy = on;
           break;
         case "u":
           if (!on) throw text.error("unsupported flag: (?-u)", at);
@@ -262,7 +271,7 @@ class Parser {
           if (!on && count === 1) throw text.error("malformed flags", at);
           const child = this.#alternation(depth);
           this.#close(start);
-          [this.#fold, this.#multiline, this.#dotAll, this.#verbose] = before;
+          [this.#fold, this.#multiline, this.#dotAll, this.#verbose, this.#isLazy] = before;
           return child;
         }
         case "":
@@ -281,7 +290,7 @@ class Parser {
     const text = this.#text;
     const start = text.position;
     const letter = text.peekAt(1);
-    if (/\d/.test(letter) || letter === "k") throw this.#unsupported("back reference", start);
+    if (/\d/.test(letter) || letter === "k") return this.#groups.reference(start);
     if (letter === "b" && text.peekAt(2) === "{") {
       text.position += 2;
       const kind = WORD_BOUNDARIES[text.takeMatch(/\{[a-z-]*\}?/y)];
@@ -294,9 +303,12 @@ class Parser {
       return assertion(which);
     }
     if (letter === "K") {
-      // Moves the start of the match; whether there is one stays the same.
       text.position += 2;
-      return EMPTY;
+      return { kind: "keepOut" };
+    }
+    if (letter === "G") {
+      text.position += 2;
+      return { kind: "searchStart" };
     }
     const item = parseClassEscape(text);
     if (item !== null) return this.#class(item);
@@ -315,10 +327,6 @@ class Parser {
       }
     }
   }
-
-  #unsupported(construct: string, position: number): FilterError {
-    return this.#text.error(`${construct} is not supported: it needs a backtracking engine`, position);
-  }
 }
 
 const ESCAPED_ASSERTIONS: Readonly<Record<string, Assertion>> = {
@@ -328,10 +336,20 @@ const ESCAPED_ASSERTIONS: Readonly<Record<string, Assertion>> = {
   B: "notWord",
   "<": "wordStart",
   ">": "wordEnd",
-  // The end of the previous match; a filter's search has none before it.
-  G: "textStart",
 };
 
 function assertion(which: Assertion): Node {
   return { kind: "assertion", assertion: which };
+}
+
+function groupSet(condition: Node): Node {
+  return condition.kind === "backReference" ? { kind: "groupSet", capture: condition.capture } : condition;
+}
+
+/** A reference must be to a group that was opened before it. Returns how many groups there are, `opened` being those before `node`. */
+function checkReferences(node: Node, opened: number): number {
+  if ((node.kind === "backReference" || node.kind === "groupSet") && node.capture > opened) {
+    throw new FilterError(`reference to group ${node.capture}, which is not there before it`);
+  }
+  return childrenOf(node).reduce((count, child) => checkReferences(child, count), node.kind === "group" ? opened + 1 : opened);
 }

@@ -6,9 +6,12 @@ export class PatternText {
   readonly text: string;
   /** Index of the next UTF-16 unit. */
   position = 0;
+  readonly #what: string;
 
-  constructor(text: string) {
+  /** `what` the text is, for errors. */
+  constructor(text: string, what = "pattern") {
     this.text = text;
+    this.#what = what;
   }
 
   get ended(): boolean {
@@ -51,6 +54,6 @@ export class PatternText {
   }
 
   error(what: string, position = this.position): FilterError {
-    return new FilterError(`${what} at position ${position} of the pattern`);
+    return new FilterError(`${what} at position ${position} of the ${this.#what}`);
   }
 }
