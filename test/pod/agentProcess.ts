@@ -24,6 +24,12 @@ export interface AgentProcessOptions {
   readonly port?: number;
   /** Makes it process 1 of a process namespace instead of sharing the target's. */
   readonly isProcessOne?: boolean;
+  /** Whose network is its own: the pod's, or the one outside, where the test is. Default `pod`. */
+  readonly network?: "pod" | "outside";
+  /** Options of setpriv(1), to take rights away. */
+  readonly setpriv?: readonly string[];
+  /** Folder that is its root, read-only, with devices and processes as a container has them; the agent is `./mirrord-agent` there. Default the machine's root. */
+  readonly root?: string;
   /** False: `start` does not wait for the readiness line. Default true. */
   readonly awaitsReady?: boolean;
 }
@@ -33,6 +39,9 @@ export interface LogEntry {
   readonly level: string;
   readonly fields: Readonly<Record<string, unknown>> & { readonly message: string; readonly code?: string };
 }
+
+/** What an agent is started in: a pod, or a node. */
+export type Place = Pick<Pod, "pid">;
 
 export interface ProcessEnd {
   readonly code: number | null;
@@ -44,6 +53,7 @@ const READY_LINE = /^agent ready - version \d+\.\d+\.\d+$/;
 export class AgentProcess implements AsyncDisposable {
   readonly #child: ChildProcessByStdio<null, Readable, Readable>;
   readonly #port: number;
+  readonly #host: string;
   readonly #lines: string[] = [];
   readonly #ended: Promise<ProcessEnd>;
   #onLine: () => void = () => undefined;
@@ -51,14 +61,26 @@ export class AgentProcess implements AsyncDisposable {
   #hasEnded = false;
 
   private constructor(
-    pod: Pod,
-    { mode = ["ephemeral"], options = ["-t", "60"], env = {}, port = AGENT_PORT, isProcessOne = false }: AgentProcessOptions,
+    pod: Place,
+    {
+      mode = ["ephemeral"],
+      options = ["-t", "60"],
+      env = {},
+      port = AGENT_PORT,
+      isProcessOne = false,
+      network = "pod",
+      setpriv = [],
+      root,
+    }: AgentProcessOptions,
   ) {
     this.#port = port;
-    const program = fileURLToPath(new URL("../../bin/mirrord-agent", import.meta.url));
+    this.#host = network === "pod" ? podIpv4 : "127.0.0.1";
+    const program = root === undefined ? fileURLToPath(new URL("../../bin/mirrord-agent", import.meta.url)) : "./mirrord-agent";
     // The agent leads a process group, which its children are in as far as they make none of their own.
-    const script = `mount -t proc proc /proc && cd / && exec setsid setpriv --regid ${AGENT_GROUP} --clear-groups "$0" "$@"`;
-    const enter = ["--target", String(pod.pid), "--net", ...(isProcessOne ? [] : ["--pid"])];
+    const enterRoot =
+      root === undefined ? "mount -t proc proc /proc && cd / && exec setsid" : `${mountRoot(root)} exec setsid chroot '${root}'`;
+    const script = `${enterRoot} setpriv --regid ${AGENT_GROUP} --clear-groups ${setpriv.join(" ")} "$0" "$@"`;
+    const enter = ["--target", String(pod.pid), ...(network === "pod" ? ["--net"] : []), ...(isProcessOne ? [] : ["--pid"])];
     const own = ["unshare", "--mount", ...(isProcessOne ? ["--pid", "--fork"] : [])];
     this.#child = spawn("nsenter", [...enter, "--", ...own, "sh", "-c", script, program, "-l", String(port), ...options, ...mode], {
       stdio: ["ignore", "pipe", "pipe"],
@@ -78,7 +100,7 @@ export class AgentProcess implements AsyncDisposable {
   }
 
   /** Starts an agent in the pod; it is ready on return. */
-  static async start(pod: Pod, options: AgentProcessOptions = {}): Promise<AgentProcess> {
+  static async start(pod: Place, options: AgentProcessOptions = {}): Promise<AgentProcess> {
     const agent = new AgentProcess(pod, options);
     if (options.awaitsReady === false) return agent;
     try {
@@ -155,9 +177,9 @@ export class AgentProcess implements AsyncDisposable {
     await this.#ended;
   }
 
-  /** A session of the client library, over the pod's network. */
+  /** A session of the client library. */
   connect(options: Partial<ConnectAgentOptions> = {}): Promise<Session> {
-    return connectAgent({ host: podIpv4, port: this.#port, ...options });
+    return connectAgent({ host: this.#host, port: this.#port, ...options });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -171,4 +193,19 @@ export class AgentProcess implements AsyncDisposable {
     }
     await this.#ended;
   }
+}
+
+/** Shell commands that make a container's root of a folder, in a mount namespace of its own: read-only, with processes and devices. */
+function mountRoot(root: string): string {
+  return `set -e
+    mount --bind '${root}' '${root}'
+    mount -o remount,bind,ro '${root}'
+    mount -t proc proc '${root}/proc'
+    mount -t tmpfs devices '${root}/dev'
+    for device in null zero full random urandom; do
+      : > '${root}/dev/'$device
+      mount --bind /dev/$device '${root}/dev/'$device
+    done
+    mount -o remount,ro '${root}/dev'
+  `;
 }

@@ -173,7 +173,7 @@ export async function onlyChild(pid: number): Promise<number> {
 }
 
 /** Moves the test's thread into a new network namespace. Connections it has stay where they are. */
-async function moveOutside(): Promise<void> {
+export async function moveOutside(): Promise<void> {
   const holder = spawn("unshare", ["--net", "sh", "-c", "echo; exec cat"], { stdio: ["pipe", "pipe", "inherit"] });
   await once(holder.stdout, "data");
   const namespace = openSync(`/proc/${holder.pid}/ns/net`, "r");

@@ -8,6 +8,9 @@ export const targetPorts = {
   http: 80,
   /** HTTP that no test steals. */
   otherHttp: 81,
+  /** gRPC and HTTP/2 with prior knowledge, of `http2Target.ts`. */
+  grpc: 82,
+  http2: 83,
   /** Echoes TCP and UDP. */
   echo: 7,
   /** Sends without end. */
