@@ -2,7 +2,7 @@
 
 import type { DaemonTcp } from "@understudy/protocol";
 import type { SessionLink } from "../link/sessionLink.ts";
-import type { Arrival } from "./arrival.ts";
+import { type Arrival, transportOf } from "./arrival.ts";
 
 export function connectionMessage(link: SessionLink, connectionId: number, arrival: Arrival): DaemonTcp {
   const connection = {
@@ -13,5 +13,5 @@ export function connectionMessage(link: SessionLink, connectionId: number, arriv
     localAddress: arrival.agentIp,
   };
   if (!link.allows("modeAgnosticHttpRequests")) return { kind: "newConnectionV1", value: connection };
-  return { kind: "newConnectionV2", value: { connection, transport: { kind: "tcp" } } };
+  return { kind: "newConnectionV2", value: { connection, transport: transportOf(arrival) } };
 }

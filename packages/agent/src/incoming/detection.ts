@@ -1,39 +1,70 @@
-// Finds out what is spoken on a connection by reading its first bytes. They are handed on, none is lost. Silence is a verdict, too: a peer that waits for the
-// target to speak first does not speak HTTP.
+// Finds out what is spoken on a connection by reading its first bytes. They are handed on, none is lost. A peer that waits for the target to speak first does not speak
+// HTTP: where the target may be asked, what it says first is the verdict, and else silence is.
 
-import type { ByteSocket } from "../socket/byteSocket.ts";
+import type { ByteSocket, SocketReader } from "../socket/byteSocket.ts";
 import { judge, type Verdict } from "./http/detect.ts";
+import type { TargetConnection } from "./target.ts";
 
 export type Spoken = Exclude<Verdict, "undecided">;
 
-export interface DetectionOptions {
-  /** Time for a verdict, from the first moment on, in ms. */
+/** What a peer sent before there was a verdict. */
+export interface FirstBytes {
+  /** Good for the call that hands them over. */
+  readonly bytes: Uint8Array;
+  /** The peer ended its direction already. */
+  readonly hasEnded: boolean;
+}
+
+export interface DetectionLimits {
+  /** Longest wait for more of what could be HTTP, in ms. */
   readonly timeoutMs: number;
+  /** Time for a verdict in all, however often more comes, in ms. */
+  readonly totalMs: number;
   /** More undecided bytes than this are no HTTP. */
   readonly maxBytes: number;
-  /**
-   * Takes the connection: sets the socket's reader. `first` is good for this call. Returns whether reading may go on. `hasEnded`: the peer
-   * ended its direction already.
-   */
-  readonly take: (spoken: Spoken, first: Uint8Array, hasEnded: boolean) => boolean;
+}
+
+export interface Found {
+  readonly spoken: Spoken;
+  readonly first: FirstBytes;
+  /** A connection to the target for this peer, when one was made; its new owner sets the reader. */
+  readonly target: TargetConnection | null;
+}
+
+export interface DetectionOptions extends DetectionLimits {
+  /** How to ask the target, when a peer has said nothing for `afterMs`. Null: it is not asked. */
+  readonly askTarget: { readonly afterMs: number; readonly connect: (reader: SocketReader) => TargetConnection } | null;
+  /** Takes the connection: sets the socket's reader. Returns whether reading may go on. */
+  readonly take: (found: Found) => boolean;
 }
 
 /** Reads until there is a verdict. A connection that breaks before is not told of. */
 export class Detection {
   readonly #socket: ByteSocket;
   readonly #options: DetectionOptions;
-  readonly #timer: NodeJS.Timeout;
+  readonly #deadlineMs: number;
+  #silence: NodeJS.Timeout;
+  readonly #asking: NodeJS.Timeout | null;
+  #target: TargetConnection | null = null;
   #collected: Uint8Array = new Uint8Array(0);
 
   constructor(socket: ByteSocket, options: DetectionOptions) {
     this.#socket = socket;
     this.#options = options;
-    this.#timer = setTimeout(() => this.#decideLater("other", false), options.timeoutMs);
+    this.#deadlineMs = performance.now() + options.totalMs;
+    this.#silence = this.#waitForMore();
+    const { askTarget } = options;
+    this.#asking = askTarget === null ? null : setTimeout(() => this.#ask(askTarget.connect), askTarget.afterMs);
     socket.reader = {
       bytes: (view) => this.#bytes(view),
       ended: () => this.#decideLater("other", true),
-      closed: () => clearTimeout(this.#timer),
+      closed: (error) => this.#peerClosed(error),
     };
+  }
+
+  #waitForMore(): NodeJS.Timeout {
+    const leftMs = Math.max(0, this.#deadlineMs - performance.now());
+    return setTimeout(() => this.#decideLater("other", false), Math.min(this.#options.timeoutMs, leftMs));
   }
 
   #bytes(view: Uint8Array): boolean {
@@ -41,14 +72,55 @@ export class Detection {
     const verdict = judge(bytes, bytes.length);
     if (verdict === "undecided" && bytes.length < this.#options.maxBytes) {
       this.#collected = bytes === view ? Uint8Array.from(view) : bytes;
+      clearTimeout(this.#silence);
+      this.#silence = this.#waitForMore();
       return true;
     }
-    clearTimeout(this.#timer);
-    return this.#options.take(verdict === "undecided" ? "other" : verdict, bytes, false);
+    return this.#decide(verdict === "undecided" ? "other" : verdict, { bytes, hasEnded: false });
   }
 
+  /** Outside of a read. */
   #decideLater(spoken: Spoken, hasEnded: boolean): void {
-    clearTimeout(this.#timer);
-    if (!this.#options.take(spoken, this.#collected, hasEnded)) this.#socket.pause();
+    if (!this.#decide(spoken, { bytes: this.#collected, hasEnded })) this.#socket.pause();
+  }
+
+  #decide(spoken: Spoken, first: FirstBytes): boolean {
+    this.#stopTimers();
+    const target = this.#target;
+    this.#target = null;
+    return this.#options.take({ spoken, first, target });
+  }
+
+  #ask(connect: (reader: SocketReader) => TargetConnection): void {
+    const target = connect({
+      bytes: (view) => this.#targetSpoke(target).bytes(view),
+      ended: () => this.#targetSpoke(target).ended?.(),
+      closed: (error) => {
+        // One that refuses has said nothing of what is spoken.
+        if (target.isConnected) this.#targetSpoke(target).closed?.(error);
+        else this.#target = null;
+      },
+    });
+    this.#target = target;
+  }
+
+  /** The target did something before the peer did. Returns who is told of it. */
+  #targetSpoke({ socket }: TargetConnection): SocketReader {
+    const before = socket.reader;
+    this.#decideLater("other", false);
+    return socket.reader === before ? NOBODY : socket.reader;
+  }
+
+  #peerClosed(error: Error | null): void {
+    this.#stopTimers();
+    if (error === null) this.#target?.socket.close();
+    else this.#target?.socket.reset();
+  }
+
+  #stopTimers(): void {
+    clearTimeout(this.#silence);
+    if (this.#asking !== null) clearTimeout(this.#asking);
   }
 }
+
+const NOBODY: SocketReader = { bytes: () => true };

@@ -1,6 +1,7 @@
-// All traffic that arrives for the target, of all sessions: which ports are redirected, and what becomes of each connection and request. Nothing here ever waits for a
-// client: who has no room is passed over or pauses its own connections.
+// All traffic that arrives for the target, of all sessions: which ports are redirected for whom, and how that ends. Where an accepted connection goes is decided in `route.ts`. Nothing
+// here ever waits for a client: who has no room is passed over or pauses its own connections.
 
+import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ResponseError } from "@understudy/protocol";
 import { remoteKindError } from "../errors/remoteError.ts";
@@ -10,22 +11,26 @@ import { reportBug } from "../log/reportBug.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ReceiveBuffers } from "../socket/receiveBuffer.ts";
 import { ByteSocket } from "../socket/byteSocket.ts";
+import type { MemoryBudget } from "../task/memoryBudget.ts";
 import { repeat } from "../task/repeat.ts";
-import { PendingBytes } from "../task/pendingBytes.ts";
 import type { Arrival } from "./arrival.ts";
-import { Detection, type Spoken } from "./detection.ts";
-import type { FilterInput } from "./http/filter/filterInput.ts";
-import { HttpConnection } from "./http/httpConnection.ts";
+import type { DetectionLimits } from "./detection.ts";
+import type { FilterMeans, FilterServices } from "./http/filter/compiledFilter.ts";
+import { HeldMemory } from "./http/heldBytes.ts";
 import { HttpDate } from "./http/httpDate.ts";
+import type { HttpLimits } from "./http/httpLimits.ts";
 import { type HeaderEdit, headerEdit } from "./http/rewriteHead.ts";
-import { MirrorClient, type MirroredConnection } from "./mirror/mirrorClient.ts";
-import { pump } from "./pump.ts";
+import type { MirrorSettings } from "./mirror/mirrorClient.ts";
+import { PortHistory } from "./portHistory.ts";
 import type { RedirectedConnection } from "./redirect/listener.ts";
 import { RedirectError } from "./redirect/redirectError.ts";
 import type { Redirector } from "./redirect/redirector.ts";
-import { StealClient } from "./steal/stealClient.ts";
+import { passThrough } from "./rawConnection.ts";
+import { route } from "./route.ts";
+import type { TlsPorts } from "./tls/tlsPorts.ts";
+import { SessionTraffic } from "./sessionTraffic.ts";
 import { type Mirrorer, PortSubscriptions, type Stealer, type Subscription } from "./subscriptions.ts";
-import { connectTarget, type TargetOptions } from "./target.ts";
+import type { TargetOptions } from "./target.ts";
 
 export interface IncomingTrafficOptions {
   /** Opens the redirector when the first port is asked for. */
@@ -42,34 +47,53 @@ export interface IncomingTrafficOptions {
   /** Time to find out what is spoken on a connection, in ms. */
   readonly detectionTimeoutMs: number;
   readonly detectionMaxBytes: number;
+  /** Find out sooner where a server speaks first: ask the target, and learn from the port's connections before. */
+  readonly detectsQuickly: boolean;
   /** How long a port stays redirected after its last subscription, in ms. */
   readonly unusedPortLingerMs: number;
   /** Pass through to the address that was asked for instead of to loopback. */
   readonly keepsAddress: boolean;
+  /** Firewall mark of what is passed on that way. Default none. */
+  readonly passMark?: number | null;
   /** Replace `cache-control` in responses. */
   readonly overridesCacheControl: boolean;
   /** Say in a response header who answered. */
   readonly injectsHeaders: boolean;
+  /** Ports whose peers speak TLS to the agent; null where there are none. */
+  readonly tls: TlsPorts | null;
+  readonly mirror: MirrorSettings;
   /** Most bytes that wait for the peers of one client. */
   readonly maxPendingBytes: number;
-}
-
-/** Who gets a request. */
-export interface Judgement {
-  readonly stealer: Stealer | null;
-  readonly mirrorers: readonly Mirrorer[];
+  readonly filters: FilterServices;
+  /** Where what waits is counted. */
+  readonly budget: MemoryBudget;
+  readonly http: HttpLimits;
+  /** Largest head of an HTTP/2 request, by the measure of RFC 9113 §6.5.2. Default 64 KiB. */
+  readonly headerListMaxBytes?: number;
+  /** Most bytes of requests, of all peers together, that wait in the agent. */
+  readonly maxHeldBytes: number;
 }
 
 /** Rest before lost rules are tried again, in ms; it grows with each failure. */
 const RESTORE_REST_MS = 2000;
 
+/** Detection takes as many of its time-outs at most, however often a peer sends a little more. */
+const DETECTION_TIMEOUTS = 5;
+
 /** Time for connections that were redirected at the last moment to arrive, in ms. */
 const SETTLE_MS = 50;
 
-const NOBODY: Judgement = { stealer: null, mirrorers: [] };
+/** A connection on which requests come one after another. */
+export interface RequestConnection {
+  /** Ends as soon as no request is under way. */
+  finish(): void;
+  /** As `finish`, before the first request was read. */
+  finishAfterOne(): void;
+}
 
 interface Port {
   readonly subscriptions: PortSubscriptions;
+  readonly history: PortHistory;
   /** Pairs of client and role that want the port redirected. */
   users: number;
   linger: NodeJS.Timeout | null;
@@ -82,21 +106,32 @@ export class IncomingTraffic implements AsyncDisposable {
   readonly passedEdits: readonly HeaderEdit[];
   readonly stolenEdits: readonly HeaderEdit[];
   readonly targetOptions: TargetOptions;
+  /** What waits of requests, of all peers. */
+  readonly heldMemory: HeldMemory;
   readonly #closing = new AbortController();
   #redirector: Promise<Redirector> | null = null;
   /** Connections of peers that were redirected and are still there; what speaks HTTP is among them. */
-  readonly #accepted = new Set<ByteSocket>();
-  readonly #http = new Set<HttpConnection>();
+  readonly #accepted = new Set<{ reset(): void }>();
+  readonly #http = new Set<RequestConnection>();
   #isDraining = false;
   #onEmpty: (() => void) | null = null;
 
   constructor(options: IncomingTrafficOptions) {
     this.#options = options;
-    this.targetOptions = { keepAddress: options.keepsAddress, buffers: options.buffers };
+    this.heldMemory = new HeldMemory(options.budget.open(), options.maxHeldBytes);
+    this.targetOptions = { keepAddress: options.keepsAddress, mark: options.passMark ?? null, buffers: options.buffers };
     const cache = options.overridesCacheControl ? [headerEdit("cache-control", "no-cache, no-store, must-revalidate")] : [];
     const injected = (value: string): HeaderEdit[] => (options.injectsHeaders ? [headerEdit("mirrord-agent", value)] : []);
     this.passedEdits = [...injected("passed-through"), ...cache];
     this.stolenEdits = [...injected("forwarded-to-client"), ...cache];
+  }
+
+  get http(): HttpLimits {
+    return this.#options.http;
+  }
+
+  get headerListMaxBytes(): number {
+    return this.#options.headerListMaxBytes ?? 64 * 1024;
   }
 
   get agentVersion(): string {
@@ -166,16 +201,32 @@ export class IncomingTraffic implements AsyncDisposable {
     this.#change(port, (subscriptions) => subscriptions.unmirror(mirrorer));
   }
 
-  /** Who gets a request that arrived on `port` now. The oldest subscription that matches steals it. */
-  judge(port: number, request: FilterInput, hasUpgrade: boolean): Judgement {
+  /** Who wants what of a port now; null when nobody wants anything. */
+  subscriptionsOf(port: number): PortSubscriptions | null {
     const subscriptions = this.#ports.get(port)?.subscriptions;
-    if (subscriptions === undefined || subscriptions.isEmpty) return NOBODY;
-    const mirrorers: Mirrorer[] = [];
-    for (const { subscriber, filter } of subscriptions.mirrorers) {
-      if (filter === null || filter.matches(request)) mirrorers.push(subscriber);
-    }
-    const stealer = this.#findStealer(subscriptions, request, hasUpgrade, port);
-    return stealer === null && mirrorers.length === 0 ? NOBODY : { stealer, mirrorers };
+    return subscriptions === undefined || subscriptions.isEmpty ? null : subscriptions;
+  }
+
+  get detection(): DetectionLimits {
+    const { detectionTimeoutMs: timeoutMs, detectionMaxBytes: maxBytes } = this.#options;
+    return { timeoutMs, totalMs: timeoutMs * DETECTION_TIMEOUTS, maxBytes };
+  }
+
+  /** What the port's connections were like; null when nothing is to be made of it. */
+  historyOf(port: number): PortHistory | null {
+    return this.#options.detectsQuickly ? (this.#ports.get(port)?.history ?? null) : null;
+  }
+
+  /** Keeps a connection that carries requests until its socket closes, to end it in order when the agent stops. */
+  keepRequests(connection: RequestConnection, { socket }: ByteSocket): void {
+    this.#http.add(connection);
+    socket.once("close", () => this.#http.delete(connection));
+    if (this.#isDraining) connection.finishAfterOne();
+  }
+
+  /** What the filters of one client are compiled with. */
+  filterMeans(link: SessionLink): FilterMeans {
+    return { services: this.#options.filters, owner: link, signal: link.signal, onProblem: (text) => link.tell("warn", text) };
   }
 
   date(): string {
@@ -246,9 +297,12 @@ export class IncomingTraffic implements AsyncDisposable {
       metrics.stealFilteredPortSubscriptionCount.add(owner === null ? sign * stealers.length : 0);
       metrics.mirrorPortSubscriptionCount.add(sign * mirrorers.length);
     };
+    const filters = entry.subscriptions.filters;
     count(-1);
     apply(entry.subscriptions);
     count(1);
+    const left = new Set(entry.subscriptions.filters);
+    for (const filter of filters) if (!left.has(filter)) filter[Symbol.dispose]();
   }
 
   /** Takes the port out of the kernel's rules. What was redirected before still arrives, and is passed through. */
@@ -272,7 +326,7 @@ export class IncomingTraffic implements AsyncDisposable {
   #port(port: number): Port {
     let entry = this.#ports.get(port);
     if (entry === undefined) {
-      entry = { subscriptions: new PortSubscriptions(), users: 0, linger: null };
+      entry = { subscriptions: new PortSubscriptions(), history: new PortHistory(), users: 0, linger: null };
       this.#ports.set(port, entry);
     }
     return entry;
@@ -324,155 +378,39 @@ export class IncomingTraffic implements AsyncDisposable {
   }
 
   #accept(connection: RedirectedConnection): void {
-    const { metrics, detectionTimeoutMs, detectionMaxBytes } = this.#options;
-    const arrival: Arrival = { peer: connection.peer, original: connection.original, agentIp: connection.agentIp };
-    const socket = new ByteSocket((onread) => connection.open({ onread }), this.#options.buffers, { bytes: () => false });
-    metrics.redirectedConnectionsCount.add(1);
-    this.#accepted.add(socket);
-    socket.socket.once("close", () => {
-      metrics.redirectedConnectionsCount.add(-1);
-      this.#accepted.delete(socket);
-      if (this.#accepted.size === 0) this.#onEmpty?.();
-    });
-    const subscriptions = this.#ports.get(arrival.original.port)?.subscriptions;
-    if (subscriptions === undefined || subscriptions.isEmpty) {
-      this.#passThrough(arrival, socket, new Uint8Array(0), false, []);
+    const { buffers, tls } = this.#options;
+    const arrival: Arrival = { peer: connection.peer, original: connection.original, agentIp: connection.agentIp, tls: null };
+    if (tls?.has(arrival.original.port) === true && this.subscriptionsOf(arrival.original.port) !== null) {
+      void this.#acceptTls(arrival, connection.open(), tls);
       return;
     }
-    void new Detection(socket, {
-      timeoutMs: detectionTimeoutMs,
-      maxBytes: detectionMaxBytes,
-      take: (spoken, first, hasEnded) => this.#take(arrival, socket, spoken, first, hasEnded),
+    const socket = new ByteSocket((onread) => connection.open({ onread }), buffers, { bytes: () => false });
+    this.#keep(socket, socket.socket);
+    route(arrival, socket, this);
+  }
+
+  async #acceptTls(arrival: Arrival, raw: Socket, tls: TlsPorts): Promise<void> {
+    this.#keep({ reset: () => raw.resetAndDestroy() }, raw);
+    try {
+      const secured = await tls.secure(arrival, raw);
+      if (secured.isPlain) passThrough(arrival, secured.socket, this, { bytes: new Uint8Array(0), hasEnded: raw.readableEnded });
+      else route(secured.arrival, secured.socket, this);
+    } catch (error) {
+      this.#options.log.event("INCOMING_TLS_FAILED", { peer: arrival.peer.ip, port: arrival.original.port, error: String(error) });
+    }
+  }
+
+  /** Counts a connection as long as it lasts. */
+  #keep(entry: { reset(): void }, socket: Socket): void {
+    const { metrics } = this.#options;
+    metrics.redirectedConnectionsCount.add(1);
+    this.#accepted.add(entry);
+    socket.once("close", () => {
+      metrics.redirectedConnectionsCount.add(-1);
+      this.#accepted.delete(entry);
+      if (this.#accepted.size === 0) this.#onEmpty?.();
     });
   }
-
-  /** What is spoken is known: the connection goes where it belongs. */
-  #take(arrival: Arrival, socket: ByteSocket, spoken: Spoken, first: Uint8Array, hasEnded: boolean): boolean {
-    if (spoken === "http1") {
-      const connection = new HttpConnection(arrival, socket, this);
-      this.#http.add(connection);
-      socket.socket.once("close", () => this.#http.delete(connection));
-      if (this.#isDraining) connection.finishAfterOne();
-      const mayGoOn = connection.peerBytes(first);
-      if (hasEnded) connection.peerEnded();
-      return mayGoOn;
-    }
-    const subscriptions = this.#ports.get(arrival.original.port)?.subscriptions;
-    const mirrors: MirroredConnection[] = [];
-    for (const { subscriber, filter } of subscriptions?.mirrorers ?? []) {
-      const mirrored = filter === null ? subscriber.mirrorConnection(arrival) : null;
-      if (mirrored !== null) mirrors.push(mirrored);
-    }
-    const owner = subscriptions?.owner ?? null;
-    if (owner === null) return this.#passThrough(arrival, socket, first, hasEnded, mirrors);
-    for (const mirror of mirrors) copyFirst(mirror, first, hasEnded);
-    const mayGoOn = owner.takeConnection(arrival, socket, first, hasEnded);
-    if (mirrors.length > 0) listenIn(socket, mirrors);
-    return mayGoOn;
-  }
-
-  #passThrough(
-    arrival: Arrival,
-    socket: ByteSocket,
-    first: Uint8Array,
-    hasEnded: boolean,
-    mirrors: readonly MirroredConnection[],
-  ): boolean {
-    const target = connectTarget(arrival, this.targetOptions, { bytes: () => false });
-    pump(socket, target.socket, {
-      onBytes: (view) => {
-        for (const mirror of mirrors) mirror.data(view);
-      },
-      onEnded: () => {
-        for (const mirror of mirrors) mirror.ended();
-      },
-      onClosed: (error) => {
-        for (const mirror of mirrors)
-          if (error === null) mirror.close();
-          else mirror.failed(error.message);
-      },
-      onTargetError: (error) => {
-        if (!target.isConnected) this.reportPassthrough(target.address, error);
-        return false;
-      },
-    });
-    for (const mirror of mirrors) copyFirst(mirror, first, hasEnded);
-    const mayGoOn = target.socket.write(first, socket);
-    if (hasEnded) target.socket.end();
-    return mayGoOn;
-  }
-
-  #findStealer(subscriptions: PortSubscriptions, request: FilterInput, hasUpgrade: boolean, port: number): Stealer | null {
-    const { owner, stealers } = subscriptions;
-    if (owner !== null) {
-      if (owner.link.allows("modeAgnosticHttpRequests")) return owner;
-      owner.link.tell("error", "An HTTP request was not stolen due to mirrord-protocol version requirement: >=1.19.4");
-      return null;
-    }
-    let found: Stealer | null = null;
-    for (const { subscriber, filter } of stealers) {
-      if (filter?.matches(request) !== true) continue;
-      const { link } = subscriber;
-      const what = (): string => `METHOD=(${request.method}) URI=(${request.pathAndQuery?.text ?? ""}) PORT=(${port})`;
-      if (found !== null) link.tell("warn", `An HTTP request was stolen by another user. ${what()}`);
-      else if (!hasUpgrade || link.allows("httpFilteredUpgrade")) found = subscriber;
-      else link.tell("error", `An HTTP request was not stolen due to mirrord-protocol version requirement: >=1.5.0. ${what()}`);
-    }
-    return found;
-  }
-}
-
-/** One session's part in the incoming traffic, in both roles. */
-export class SessionTraffic implements Disposable {
-  readonly #steal: StealClient;
-  readonly #mirror: MirrorClient;
-  readonly #pending: PendingBytes;
-
-  constructor(link: SessionLink, traffic: IncomingTraffic, { metrics, maxPendingBytes }: IncomingTrafficOptions, onRelief: () => void) {
-    this.#pending = new PendingBytes(maxPendingBytes, onRelief);
-    this.#steal = new StealClient({ link, traffic, pending: this.#pending });
-    this.#mirror = new MirrorClient({ link, traffic, metrics });
-  }
-
-  steal(...message: Parameters<StealClient["handle"]>): void {
-    this.#steal.handle(...message);
-  }
-
-  mirror(...message: Parameters<MirrorClient["handle"]>): void {
-    this.#mirror.handle(...message);
-  }
-
-  get isOverfull(): boolean {
-    return this.#pending.isOverfull;
-  }
-
-  [Symbol.dispose](): void {
-    this.#steal[Symbol.dispose]();
-    this.#mirror[Symbol.dispose]();
-  }
-}
-
-function copyFirst(mirror: MirroredConnection, first: Uint8Array, hasEnded: boolean): void {
-  if (first.length > 0) mirror.data(first);
-  if (hasEnded) mirror.ended();
-}
-
-/** Lets mirrors see what a socket receives, whoever reads it. */
-function listenIn(socket: ByteSocket, mirrors: readonly MirroredConnection[]): void {
-  socket.observer = {
-    bytes(view) {
-      for (const mirror of mirrors) mirror.data(view);
-    },
-    ended() {
-      for (const mirror of mirrors) mirror.ended();
-    },
-    closed(error) {
-      for (const mirror of mirrors) {
-        if (error === null) mirror.close();
-        else mirror.failed(error.message);
-      }
-    },
-  };
 }
 
 /** What a client is told when its port could not be redirected. */

@@ -2,8 +2,8 @@
 // request, by any number of them, oldest subscription first; mirroring never conflicts with anything.
 
 import type { Arrival } from "./arrival.ts";
-import type { CompiledFilter } from "./http/filter/compileFilter.ts";
-import type { MirroredConnection, MirroredRequest } from "./mirror/mirrorClient.ts";
+import type { CompiledFilter } from "./http/filter/compiledFilter.ts";
+import type { MirroredConnection, MirroredRequest } from "./mirror/mirrored.ts";
 import type { RequestStart, RequestPeer, StolenRequest } from "./steal/stolenRequest.ts";
 import type { StolenConnection } from "./steal/stolenConnection.ts";
 import type { SessionLink } from "../link/sessionLink.ts";
@@ -17,6 +17,8 @@ export interface Stealer {
   takeRequest(start: RequestStart, peer: RequestPeer): StolenRequest;
   /** The connection of a request that was answered with an upgrade: raw data on the same id from here on. */
   takeUpgraded(id: number, socket: ByteSocket): StolenConnection;
+  /** A request that it wanted was passed on, since too much waits for this client already. */
+  passedOver(): void;
   /** A setter for what waits for one of its peers. */
   trackPending(): (bytes: number) => void;
 }
@@ -24,8 +26,9 @@ export interface Stealer {
 /** A client in its role as a listener. Null when it has no room: that connection or request is not mirrored to it. */
 export interface Mirrorer {
   readonly link: SessionLink;
-  mirrorConnection(arrival: Arrival): MirroredConnection | null;
-  mirrorRequest(start: RequestStart): MirroredRequest | null;
+  /** Bytes come to it as the socket's observer. */
+  mirrorConnection(arrival: Arrival, socket: ByteSocket): MirroredConnection | null;
+  mirrorRequest(start: RequestStart, mayUpgrade: boolean): MirroredRequest | null;
 }
 
 export interface Subscription<Subscriber> {
@@ -49,6 +52,11 @@ export class PortSubscriptions {
 
   get mirrorers(): readonly Subscription<Mirrorer>[] {
     return this.#mirrorers;
+  }
+
+  /** All filters in use. Whoever changes the subscriptions disposes of those that are not in use afterwards. */
+  get filters(): readonly CompiledFilter[] {
+    return [...this.#stealers, ...this.#mirrorers].map(({ filter }) => filter).filter((filter) => filter !== null);
   }
 
   /** The one that steals everything; null when there is none. */

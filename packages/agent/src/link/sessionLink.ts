@@ -6,7 +6,12 @@ import type { DaemonMessage, LogLevel, VersionGate } from "@understudy/protocol"
 export interface ReusedBuffer {
   /** Tells the owner that somebody still needs the bytes it handed out: it reads into another buffer from now on. */
   keep(): void;
+  /** As `keep`, until the function returned is called, once: then the memory is read into again. Owners without it are told to keep. */
+  lend?(): () => void;
 }
+
+/** "plenty": new copies may begin; "some": those that have begun may go on; "little": they had better wait; "none": nothing more. */
+export type CopyRoom = "plenty" | "some" | "little" | "none";
 
 export interface SessionLink {
   /** Names the session in the log. */
@@ -22,10 +27,25 @@ export interface SessionLink {
    * keep them. Never blocks and never fails; look at `hasRoom` afterwards.
    */
   stream(message: DaemonMessage, buffer?: ReusedBuffer): void;
+  /** How many bytes of data were streamed so far: where the next message begins. */
+  readonly streamPosition: number;
+  /** Whether a message that began at `position` has begun to leave for the client. False for good where the session ended before. */
+  hasBegunToSend(position: number): boolean;
   /** False while the session holds as much unsent data as it may: whoever produces more should pause. */
   readonly hasRoom: boolean;
+  /** False while it holds so much more than that, that not even something new should begin. */
+  readonly mayBegin: boolean;
   /** Calls `resume` once when there is room again; sources are served one after another. Returns how to withdraw. */
   whenRoom(resume: () => void): () => void;
+  /**
+   * Sends a copy of traffic that the client only listens to: behind everything else, in order with all other copies. As `stream`; look at
+   * `copyRoom` before.
+   */
+  copy(message: DaemonMessage, buffer?: ReusedBuffer): void;
+  /** What may be copied now. */
+  readonly copyRoom: CopyRoom;
+  /** Calls `resume` once when most of the copies have left, or none will any more. Returns how to withdraw. */
+  whenCopyRoom(resume: () => void): () => void;
   /** Shows a text to the session's user, in order with data. Dropped when the client is not ready for logs. */
   tell(level: LogLevel, message: string): void;
 }

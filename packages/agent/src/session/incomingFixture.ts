@@ -3,6 +3,7 @@
 
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { createFilterServices } from "../incoming/http/filter/filterServices.ts";
 import { IncomingTraffic, type IncomingTrafficOptions } from "../incoming/incomingTraffic.ts";
 import { type Acceptor, takeListeningSocket } from "../socket/acceptHandles.ts";
 import { ReceiveBuffers } from "../socket/receiveBuffer.ts";
@@ -10,6 +11,7 @@ import { AgentUnderTest, type Client, listening, portOf } from "./sessionFixture
 
 export class PodUnderTest implements AsyncDisposable {
   readonly agent: AgentUnderTest;
+  readonly incoming: IncomingTraffic;
   /** The target's own port. */
   readonly port: number;
   /** Ports that the kernel would redirect now. */
@@ -17,8 +19,16 @@ export class PodUnderTest implements AsyncDisposable {
   readonly #door: Acceptor;
   readonly #target: Server;
 
-  private constructor(agent: AgentUnderTest, port: number, redirected: Set<number>, door: Acceptor, target: Server) {
+  private constructor(
+    agent: AgentUnderTest,
+    incoming: IncomingTraffic,
+    port: number,
+    redirected: Set<number>,
+    door: Acceptor,
+    target: Server,
+  ) {
     this.agent = agent;
+    this.incoming = incoming;
     this.port = port;
     this.redirected = redirected;
     this.#door = door;
@@ -32,9 +42,10 @@ export class PodUnderTest implements AsyncDisposable {
     const redirected = new Set<number>();
     const door = await openDoor();
     let acceptor: Acceptor | null = null;
+    let incoming: IncomingTraffic | null = null;
     const agent = await AgentUnderTest.start({
-      incoming: (log, metrics) =>
-        new IncomingTraffic({
+      incoming: (log, metrics, budget) =>
+        (incoming = new IncomingTraffic({
           openRedirector: (onConnection) => {
             acceptor ??= door.accept((accepted) =>
               onConnection({
@@ -59,21 +70,39 @@ export class PodUnderTest implements AsyncDisposable {
           agentVersion: "0.0.0",
           detectionTimeoutMs: 200,
           detectionMaxBytes: 16 * 1024,
+          detectsQuickly: true,
           unusedPortLingerMs: 0,
           keepsAddress: false,
           overridesCacheControl: false,
           injectsHeaders: false,
+          tls: null,
+          mirror: { samplePercent: 100, patienceMs: 0 },
           maxPendingBytes: 512 * 1024,
+          budget,
+          maxHeldBytes: 8 << 20,
+          http: {
+            head: { headMaxBytes: 64 * 1024, maxFields: 256 },
+            bodyMaxBytes: 64 * 1024,
+            bodyTimeoutMs: 1000,
+            stuckTimeoutMs: 60_000,
+          },
+          filters: createFilterServices({ jq: null }),
           ...options,
-        }),
+        })),
     });
     return new PodUnderTest(
       agent,
+      incoming!,
       port,
       redirected,
       { port: door.port, [Symbol.dispose]: () => (acceptor ?? door)[Symbol.dispose]() },
       target,
     );
+  }
+
+  /** Where peers connect. */
+  get doorPort(): number {
+    return this.#door.port;
   }
 
   /** A peer of the target. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { test } from "node:test";
-import { Writer } from "@understudy/protocol";
+import { DaemonMessage, StreamDecoder, Writer } from "@understudy/protocol";
 import { MemoryBudget } from "../task/memoryBudget.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import { createTurnEnd } from "../task/turnEnd.ts";
@@ -22,6 +22,8 @@ test("all sources that wait are resumed once there is room, also when the first 
     socket,
     writer,
     share,
+    copyShare: budget.open(),
+    haveCopiesDrained: () => true,
     turnEnd: createTurnEnd(assert.ifError),
     sentBytes: new Metrics().sentBytes,
     onRelief: () => undefined,
@@ -44,5 +46,68 @@ test("all sources that wait are resumed once there is room, also when the first 
   outbox.close();
   assert.equal(budget.usedBytes, 0);
   socket.destroy();
+  server.close();
+});
+
+test("copies leave behind everything else, are counted on their own, and are dropped when the session says goodbye", async () => {
+  const accepted = Promise.withResolvers<Socket>();
+  const server = await listening(createServer({ pauseOnConnect: true }, (socket) => accepted.resolve(socket)));
+  const socket = connect(portOf(server), "127.0.0.1");
+  await once(socket, "connect");
+  const reader = await accepted.promise;
+  const budget = new MemoryBudget({ totalBytes: 1 << 26, shareMaxBytes: 64 * 1024 });
+  const share = budget.open();
+  const copyShare = budget.open();
+  const outbox = new Outbox({
+    socket,
+    writer: new Writer(),
+    share,
+    copyShare,
+    haveCopiesDrained: () => copyShare.heldBytes < 64 * 1024,
+    turnEnd: createTurnEnd(assert.ifError),
+    sentBytes: new Metrics().sentBytes,
+    onRelief: () => undefined,
+  });
+  const received: string[] = [];
+  const decoder = new StreamDecoder(DaemonMessage);
+  let onReceived = (): void => undefined;
+  const until = async (isThere: () => boolean): Promise<void> => {
+    while (!isThere()) await new Promise<void>((resolve) => (onReceived = resolve));
+  };
+  reader.on("data", (chunk: Buffer) => {
+    decoder.feed(chunk);
+    for (let message = decoder.next(); message !== undefined; message = decoder.next()) received.push(message.kind);
+    onReceived();
+  });
+  let sent = 0;
+  const fill = async (): Promise<void> => {
+    reader.pause();
+    while (copyShare.heldBytes < 1 << 20) {
+      const bytes = new Uint8Array(60_000);
+      outbox.send({ kind: "tcp", value: { kind: "data", value: { connectionId: 1, bytes } } }, "copies");
+      sent += 1;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  await fill();
+  assert.equal(share.heldBytes, 0);
+  let resumed = 0;
+  outbox.whenCopyRoom(() => (resumed += 1));
+  outbox.send({ kind: "pong" }, "answers");
+  reader.resume();
+  await until(() => received.length === sent + 1);
+  assert.ok(received.indexOf("pong") < sent);
+  assert.equal(resumed, 1);
+
+  await fill();
+  outbox.sendLast({ kind: "close", value: "bye" });
+  reader.resume();
+  await until(() => received.at(-1) === "close");
+  await outbox.emptied();
+  assert.ok(received.length < sent + 2);
+  assert.equal(budget.usedBytes, 0);
+  outbox.close();
+  socket.destroy();
+  reader.destroy();
   server.close();
 });

@@ -1,5 +1,5 @@
-// What one session has to send. Three lanes: small answers, file answers, data; an earlier lane goes ahead of a later one, each keeps its own
-// order. What one turn of the event loop produces leaves in one write, and no more is handed to the socket than it takes at once, so that an
+// What one session has to send. Four lanes: small answers, file answers, data, copies of what others get; an earlier lane goes ahead of a later one, each keeps
+// its own order. What one turn of the event loop produces leaves in one write, and no more is handed to the socket than it takes at once, so that an
 // answer never waits behind data that is merely queued.
 
 import type { Socket } from "node:net";
@@ -16,13 +16,15 @@ const WRITE_MAX_BYTES = 128 * 1024;
 /** A source that is resumed is expected to bring about this much. */
 const SOURCE_BYTES = 64 * 1024;
 
-type LaneName = "answers" | "files" | "data";
+type LaneName = "answers" | "files" | "data" | "copies";
 
 class Lane {
   readonly #segments: Uint8Array[] = [];
   /** For each segment whether a message begins with it. Others belong to the message before them. */
   readonly #beginsMessage: boolean[] = [];
   bytes = 0;
+  /** Bytes of all messages that were ever taken out. */
+  takenBytes = 0;
 
   /** Adds a message, its segments merged where they lie side by side in the writer's scratch memory. */
   push(message: readonly Uint8Array[]): void {
@@ -59,6 +61,7 @@ class Lane {
     taken.push(...this.#segments.splice(0, count));
     this.#beginsMessage.splice(0, count);
     this.bytes -= bytes - takenBytes;
+    this.takenBytes += bytes - takenBytes;
     return bytes;
   }
 
@@ -74,6 +77,10 @@ export interface OutboxOptions {
   /** Shared by all sessions: encoding never waits. */
   readonly writer: Writer;
   readonly share: MemoryShare;
+  /** What copies hold, which never keeps anything else from being sent. */
+  readonly copyShare: MemoryShare;
+  /** Whether those that wait for room for copies may go on. */
+  readonly haveCopiesDrained: () => boolean;
   readonly turnEnd: TurnEnd;
   /** Bytes of all sessions' messages. */
   readonly sentBytes: CounterFamily<TrafficKind>;
@@ -83,10 +90,15 @@ export interface OutboxOptions {
 
 export class Outbox {
   readonly #options: OutboxOptions;
-  readonly #lanes: Readonly<Record<LaneName, Lane>> = { answers: new Lane(), files: new Lane(), data: new Lane() };
+  readonly #lanes: Readonly<Record<LaneName, Lane>> = { answers: new Lane(), files: new Lane(), data: new Lane(), copies: new Lane() };
   readonly #waiting = new Set<() => void>();
-  /** Bytes the socket has not taken yet; null when it would take more at once. */
+  readonly #waitingForCopies = new Set<() => void>();
+  /** Bytes the socket has not taken yet; 0 when it would take more at once. */
   #inFlightBytes = 0;
+  /** How many of them are copies. */
+  #inFlightCopyBytes = 0;
+  /** Buffers that hold what waits, with the lane and where in it that ends. */
+  #borrowed: { readonly lane: Lane; readonly end: number; readonly giveBack: () => void }[] = [];
   #isFlushDue = false;
   #hasSentLast = false;
   #isClosed = false;
@@ -101,8 +113,27 @@ export class Outbox {
 
   /** Bytes queued here and in the socket. */
   get queuedBytes(): number {
+    return this.#promisedBytes + this.#copyBytes;
+  }
+
+  get #promisedBytes(): number {
     const { answers, files, data } = this.#lanes;
-    return answers.bytes + files.bytes + data.bytes + this.#inFlightBytes;
+    return answers.bytes + files.bytes + data.bytes + this.#inFlightBytes - this.#inFlightCopyBytes;
+  }
+
+  get #copyBytes(): number {
+    return this.#lanes.copies.bytes + this.#inFlightCopyBytes;
+  }
+
+  /** As `SessionLink.streamPosition`. */
+  get dataPosition(): number {
+    const { data } = this.#lanes;
+    return data.takenBytes + data.bytes;
+  }
+
+  /** As `SessionLink.hasBegunToSend`. */
+  hasBegunToSend(dataPosition: number): boolean {
+    return this.#lanes.data.takenBytes > dataPosition;
   }
 
   /** Bytes of answers that wait. A client that keeps asking and does not read is not read from any more. */
@@ -131,8 +162,9 @@ export class Outbox {
     this.#options.sentBytes.with(trafficKind(message)).add(lane.bytes - before);
     this.#count();
     if (isReferenced) {
+      const end = lane.takenBytes + lane.bytes;
       this.#flush();
-      if (this.queuedBytes > 0) buffer.keep();
+      if (this.queuedBytes > 0) this.#borrow(buffer, lane, end);
     } else if (!this.#isFlushDue) {
       this.#isFlushDue = true;
       this.#options.turnEnd(this.#flushDue);
@@ -143,12 +175,21 @@ export class Outbox {
   sendLast(message: DaemonMessage): void {
     this.send(message, "data");
     this.#hasSentLast = true;
+    // They would come behind it.
+    this.#lanes.copies.clear();
+    this.#count();
   }
 
   /** As `SessionLink.whenRoom`. */
   whenRoom(resume: () => void): () => void {
     this.#waiting.add(resume);
     return () => this.#waiting.delete(resume);
+  }
+
+  /** As `SessionLink.whenCopyRoom`. */
+  whenCopyRoom(resume: () => void): () => void {
+    this.#waitingForCopies.add(resume);
+    return () => this.#waitingForCopies.delete(resume);
   }
 
   /** Resolves when everything queued has left, or the outbox is closed. */
@@ -163,8 +204,13 @@ export class Outbox {
   close(): void {
     this.#isClosed = true;
     for (const lane of Object.values(this.#lanes)) lane.clear();
+    // Not given back: the socket may still be sending them.
+    this.#borrowed = [];
     this.#inFlightBytes = 0;
+    this.#inFlightCopyBytes = 0;
     this.#waiting.clear();
+    for (const resume of this.#waitingForCopies) resume();
+    this.#waitingForCopies.clear();
     this.#count();
     this.#onEmpty?.();
   }
@@ -178,6 +224,7 @@ export class Outbox {
     const { socket } = this.#options;
     const before = this.queuedBytes;
     while (this.#inFlightBytes === 0 && !this.#isClosed && socket.writable) {
+      const copyBytes = this.#lanes.copies.bytes;
       const segments = this.#takeSegments();
       if (segments.length === 0) break;
       let bytes = 0;
@@ -188,7 +235,9 @@ export class Outbox {
       }
       socket.uncork();
       this.#lastProgressMs = performance.now();
-      if (socket.writableLength > 0) this.#inFlightBytes = bytes;
+      if (socket.writableLength === 0) continue;
+      this.#inFlightBytes = bytes;
+      this.#inFlightCopyBytes = copyBytes - this.#lanes.copies.bytes;
     }
     if (this.queuedBytes < before) this.#relieve();
   }
@@ -207,15 +256,35 @@ export class Outbox {
   readonly #onWritten = (): void => {
     if (this.#inFlightBytes === 0 || this.#options.socket.writableLength > 0) return;
     this.#inFlightBytes = 0;
+    this.#inFlightCopyBytes = 0;
     this.#lastProgressMs = performance.now();
     this.#relieve();
     this.#flush();
   };
 
+  #borrow(buffer: ReusedBuffer, lane: Lane, end: number): void {
+    if (buffer.lend === undefined) buffer.keep();
+    else this.#borrowed.push({ lane, end, giveBack: buffer.lend() });
+  }
+
+  /** What has left is needed no more. Nothing may be in flight: the socket still points to that. */
+  #giveBack(): void {
+    const left = this.#borrowed.filter(({ lane, end }) => lane.takenBytes >= end);
+    if (left.length === 0) return;
+    this.#borrowed = this.#borrowed.filter(({ lane, end }) => lane.takenBytes < end);
+    for (const { giveBack } of left) giveBack();
+  }
+
   #relieve(): void {
+    if (this.#inFlightBytes === 0 && this.#borrowed.length > 0) this.#giveBack();
     this.#count();
     if (this.queuedBytes === 0) this.#onEmpty?.();
     this.#resumeWaiting();
+    if (this.#waitingForCopies.size > 0 && this.#options.haveCopiesDrained()) {
+      const waiting = [...this.#waitingForCopies];
+      this.#waitingForCopies.clear();
+      for (const resume of waiting) resume();
+    }
     this.#options.onRelief();
   }
 
@@ -237,6 +306,7 @@ export class Outbox {
   }
 
   #count(): void {
-    this.#options.share.hold(this.queuedBytes);
+    this.#options.share.hold(this.#promisedBytes);
+    this.#options.copyShare.hold(this.#copyBytes);
   }
 }

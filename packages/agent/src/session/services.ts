@@ -70,9 +70,14 @@ export interface Services {
     signal: AbortSignal,
   ) => Promise<ReadonlyMap<string, string>>;
   readonly openFiles: (signal: AbortSignal) => SessionFiles;
-  /** Finds a path of the target, inside its root; resolves to an O_PATH descriptor, which is the caller's to close. */
-  readonly locate: (path: string) => Promise<number>;
+  /**
+   * One session's way to paths of the target, inside its root: resolves to an O_PATH descriptor, which is the caller's to close. The signal's
+   * abort ends waits.
+   */
+  readonly openLocator: (signal: AbortSignal) => (path: string) => Promise<number>;
   readonly resolver: NameResolver;
-  /** Null without a target: there is no incoming traffic then. */
+  /** Why nothing may be done in a network, for clients: the target's cannot be entered. Null where it can, or is the agent's own. */
+  readonly networkRefusal: string | null;
+  /** Null without a target, or without its network: there is no incoming traffic then. */
   readonly joinIncoming: ((link: SessionLink, onRelief: () => void) => IncomingClient) | null;
 }

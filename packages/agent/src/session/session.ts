@@ -18,13 +18,14 @@ import {
 } from "@understudy/protocol";
 import { toResponseError } from "../errors/remoteError.ts";
 import { AnswerBuffer } from "../files/answerBuffer.ts";
-import type { ReusedBuffer, SessionLink } from "../link/sessionLink.ts";
+import type { CopyRoom, ReusedBuffer, SessionLink } from "../link/sessionLink.ts";
 import { SeqpacketOutgoing } from "../outgoing/seqpacket.ts";
 import { TcpOutgoing } from "../outgoing/tcp.ts";
 import { UdpOutgoing } from "../outgoing/udp.ts";
-import { WaitingBytes } from "../outgoing/waitingBytes.ts";
+import { WaitingBytes } from "../task/waitingBytes.ts";
 import { ByteSocket } from "../socket/byteSocket.ts";
 import { AnswersInOrder, WorkInOrder } from "../task/orderedAnswers.ts";
+import { copyRoom, hasDrained } from "./copyRoom.ts";
 import { Outbox } from "./outbox.ts";
 import { reportBug } from "../log/reportBug.ts";
 import * as refusals from "./refusals.ts";
@@ -53,9 +54,11 @@ export class Session implements SessionLink {
   readonly #decoder: StreamDecoder<ClientMessage>;
   readonly #outbox: Outbox;
   readonly #ending = new AbortController();
+  readonly #left = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
   readonly #received;
   readonly #share;
+  readonly #copyShare;
 
   readonly #waiting: WaitingBytes;
   readonly #tcp: TcpOutgoing;
@@ -85,6 +88,7 @@ export class Session implements SessionLink {
     this.#decoder = new StreamDecoder(ClientMessage, { relays: clientRelays, maxMessageBytes: limits.maxMessageBytes });
     this.#received = budget.open();
     this.#share = budget.open();
+    this.#copyShare = budget.open();
     this.#socket = new ByteSocket(open, buffers, {
       bytes: (view) => this.#receive(view),
       ended: () => this.#end("client ended the connection"),
@@ -94,6 +98,8 @@ export class Session implements SessionLink {
       socket: this.#socket.socket,
       writer,
       share: this.#share,
+      copyShare: this.#copyShare,
+      haveCopiesDrained: () => hasDrained(this.#copyShare.heldBytes, budget),
       turnEnd,
       sentBytes: metrics.sentBytes,
       onRelief: () => this.#continue(),
@@ -101,9 +107,9 @@ export class Session implements SessionLink {
     const onRelief = (): void => this.#continue();
     this.#waiting = new WaitingBytes({ maxBytes: limits.maxPendingBytes, budget, onRelief });
     const { maxConnections, connectTimeoutMs, stuckPeerTimeoutMs: stuckTimeoutMs } = limits;
-    const outgoing = { link: this, log: log.child("agent::outgoing"), maxConnections };
-    const stream = { ...outgoing, connectTimeoutMs, stuckTimeoutMs, waiting: this.#waiting, locate: services.locate };
-    this.#tcp = new TcpOutgoing({ ...stream, buffers, connectionCount: metrics.tcpOutgoingConnectionCount, onRelief });
+    const outgoing = { link: this, log: log.child("agent::outgoing"), maxConnections, networkRefusal: services.networkRefusal };
+    const stream = { ...outgoing, connectTimeoutMs, stuckTimeoutMs, waiting: this.#waiting, locate: services.openLocator(this.signal) };
+    this.#tcp = new TcpOutgoing({ ...stream, buffers, connectionCount: metrics.tcpOutgoingConnectionCount });
     this.#udp = new UdpOutgoing({ ...outgoing, connectionCount: metrics.udpOutgoingConnectionCount, dropped: metrics.droppedDatagrams });
     this.#seqpacket = new SeqpacketOutgoing({
       ...stream,
@@ -127,6 +133,11 @@ export class Session implements SessionLink {
     return this.#ending.signal;
   }
 
+  /** Resolves when the session is over. Something it has may be given back later: a file call can be stuck in a dead file system. */
+  get left(): Promise<void> {
+    return this.#left.promise;
+  }
+
   /** Resolves when the session is over and everything it had is given back. */
   get ended(): Promise<void> {
     return this.#ended.promise;
@@ -144,12 +155,36 @@ export class Session implements SessionLink {
     this.#outbox.send(message, "data", buffer);
   }
 
+  get streamPosition(): number {
+    return this.#outbox.dataPosition;
+  }
+
+  hasBegunToSend(position: number): boolean {
+    return this.#outbox.hasBegunToSend(position);
+  }
+
   get hasRoom(): boolean {
     return this.#share.hasRoom;
   }
 
+  get mayBegin(): boolean {
+    return this.#share.heldBytes < 2 * this.#services.budget.shareLimitBytes;
+  }
+
   whenRoom(resume: () => void): () => void {
     return this.#outbox.whenRoom(resume);
+  }
+
+  copy(message: DaemonMessage, buffer?: ReusedBuffer): void {
+    this.#outbox.send(message, "copies", buffer);
+  }
+
+  get copyRoom(): CopyRoom {
+    return copyRoom(this.#copyShare.heldBytes, this.#services.budget);
+  }
+
+  whenCopyRoom(resume: () => void): () => void {
+    return this.#outbox.whenCopyRoom(resume);
   }
 
   tell(level: LogLevel, message: string): void {
@@ -255,7 +290,6 @@ export class Session implements SessionLink {
       this.#reverseAnswers.pending > MAX_WAITING_REQUESTS ||
       this.#environmentWork.pending > MAX_WAITING_REQUESTS ||
       this.#waiting.isOverfull ||
-      this.#tcp.isOverfull ||
       this.#incoming?.isOverfull === true
     );
   }
@@ -320,14 +354,19 @@ export class Session implements SessionLink {
 
   #steal(message: Extract<ClientMessage, { kind: "tcpSteal" }>["value"]): void {
     const incoming = this.#joinIncoming();
-    if (incoming === null) this.#refuseUnsupported(refusals.stealTargetless);
+    if (incoming === null) this.#refuseUnsupported(this.#networkRefused ?? refusals.stealTargetless);
     else incoming.steal(message, this.#socket);
   }
 
   #mirror(message: Extract<ClientMessage, { kind: "tcp" }>["value"]): void {
     const incoming = this.#joinIncoming();
-    if (incoming === null) this.#refuseUnsupported(refusals.mirrorTargetless);
+    if (incoming === null) this.#refuseUnsupported(this.#networkRefused ?? refusals.mirrorTargetless);
     else incoming.mirror(message);
+  }
+
+  get #networkRefused(): DaemonMessage | null {
+    const { networkRefusal } = this.#services;
+    return networkRefusal === null ? null : { kind: "close", value: networkRefusal };
   }
 
   #refuseUnsupported(answer: DaemonMessage): void {
@@ -350,6 +389,8 @@ export class Session implements SessionLink {
       if (response !== undefined) this.#outbox.send({ kind: "file", value: response }, "files", this.#fileBuffer);
       this.#fileBuffer.release();
       if (!this.hasRoom) await this.#room();
+      // Of many sessions that read at once, each has room for little.
+      while (this.#fileBuffer.isOverfull && !this.signal.aborted) await this.#room();
       this.#continue();
     });
   }
@@ -426,6 +467,8 @@ export class Session implements SessionLink {
     this.#outbox.close();
     this.#received.hold(0);
     this.#socket.endAndLinger(LINGER_MS, GOODBYE_MS);
+    this.#left.resolve();
+    this.#fileBuffer.abandon();
     void this.#giveBack();
   }
 

@@ -48,7 +48,7 @@ export interface AgentUnderTestOptions {
   readonly rootFd?: number;
   readonly handleFile?: (request: FileRequest, buffer: AnswerBuffer) => Promise<FileResponse | undefined>;
   /** Makes the incoming traffic; without it there is no target. */
-  readonly incoming?: (log: Log, metrics: Metrics) => IncomingTraffic;
+  readonly incoming?: (log: Log, metrics: Metrics, budget: MemoryBudget) => IncomingTraffic;
   readonly lookup?: (node: string) => Promise<readonly LookupRecord[]>;
 }
 
@@ -64,8 +64,8 @@ export class AgentUnderTest implements AsyncDisposable {
     const { deafTimeoutMs = 60_000, maxMessageBytes = 8 << 20, totalBytes = 32 << 20, handleFile, lookup } = options;
     const { connectTimeoutMs = 5000, stuckPeerTimeoutMs = 30_000, rootFd = -1 } = options;
     const paths = new TargetPaths(rootFd);
-    const incoming = options.incoming?.(this.log, this.metrics);
     this.budget = new MemoryBudget({ totalBytes, shareMaxBytes: 512 * 1024 });
+    const incoming = options.incoming?.(this.log, this.metrics, this.budget);
     const services: Services = {
       log: this.log,
       metrics: this.metrics,
@@ -78,11 +78,12 @@ export class AgentUnderTest implements AsyncDisposable {
       environment: new Map([["NAME", "value"]]),
       selectEnvironment: (all) => Promise.resolve(all),
       openFiles: () => ({ handle: handleFile ?? (() => Promise.resolve(undefined)), [Symbol.asyncDispose]: () => Promise.resolve() }),
-      locate: (path) => paths.locate("root", path),
+      openLocator: () => (path) => paths.locate("root", path),
       resolver: {
         lookup: ({ node }) => (lookup === undefined ? Promise.resolve([]) : lookup(node)),
         reverse: () => Promise.resolve("name"),
       },
+      networkRefusal: null,
       joinIncoming: incoming === undefined ? null : (link, onRelief) => incoming.join(link, onRelief),
     };
     this.sessions = new Sessions({ services, maxSessions: 1000 });
@@ -162,6 +163,7 @@ export class Client implements Disposable {
 
 /** Waits until a server listens on a loopback port of the kernel's choice. */
 export async function listening(server: Server): Promise<Server> {
+  if (server.listening) return server;
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return server;

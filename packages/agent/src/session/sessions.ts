@@ -7,6 +7,8 @@ import { Session } from "./session.ts";
 
 /** How often deaf clients are looked for, in ms. */
 const DEAF_CHECK_MS = 2000;
+/** Time for ended sessions to give back what they have, in ms: more than their goodbye takes. */
+const GIVE_BACK_MS = 1500;
 
 export interface SessionsOptions {
   readonly services: Services;
@@ -17,6 +19,8 @@ export interface SessionsOptions {
 export class Sessions implements AsyncDisposable {
   readonly #options: SessionsOptions;
   readonly #sessions = new Set<Session>();
+  /** Sessions that have something to give back, those whose client has left included. */
+  readonly #unfinished = new Set<Session>();
   readonly #deafCheck: NodeJS.Timeout;
   readonly #first = Promise.withResolvers<void>();
   #nextId = 0;
@@ -55,7 +59,9 @@ export class Sessions implements AsyncDisposable {
     metrics.clientCount.add(1);
     metrics.sessions.add();
     log.trace("client connected", { session: session.id });
-    void session.ended.then(() => this.#gone(session));
+    void session.left.then(() => this.#gone(session));
+    this.#unfinished.add(session);
+    void session.ended.then(() => this.#unfinished.delete(session));
     this.#first.resolve();
     this.#onArrival?.();
     if (this.#closing !== null) void session.goodbye(this.#closing);
@@ -79,10 +85,14 @@ export class Sessions implements AsyncDisposable {
     }
   }
 
-  /** Ends every session with a reason, also those that come later. */
+  /** Ends every session with a reason, also those that come later. Does not wait long for what they cannot give back. */
   async close(reason: string): Promise<void> {
     this.#closing = reason;
-    await Promise.all(Array.from(this.#sessions, (session) => session.goodbye(reason)));
+    const told = Array.from(this.#sessions, (session) => session.goodbye(reason));
+    const finished = Promise.all([...told, ...Array.from(this.#unfinished, (session) => session.ended)]);
+    const givenUp = new AbortController();
+    await Promise.race([finished, sleep(GIVE_BACK_MS, undefined, { signal: givenUp.signal }).catch(() => undefined)]);
+    givenUp.abort();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

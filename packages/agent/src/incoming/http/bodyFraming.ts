@@ -13,7 +13,7 @@ export type BodyState = "more" | "done" | "malformed";
 export interface BodySink {
   /** `view` points into the bytes given to `decode` and is good only until this returns. Never empty. */
   onData(view: Uint8Array): void;
-  /** At most once, after all data. The values are copies. */
+  /** At most once, after all data. The values never change. */
   onTrailers(trailers: HttpHeaders): void;
 }
 
@@ -22,7 +22,7 @@ export interface BodyTracker {
   readonly consumed: number;
   /** Goes on with `bytes[start, end)`. Bytes after the body are left alone. */
   advance(bytes: Uint8Array, start: number, end: number): BodyState;
-  /** As `advance`, and hands the payload to `sink`. One body uses either this or `advance`, not both. */
+  /** As `advance`, and hands the payload to `sink`. Trailers are told only to the call that ends the body. */
   decode(bytes: Uint8Array, start: number, end: number, sink: BodySink): BodyState;
   /** What the end of the stream means here: "done" only where that is the body's end. */
   endOfStream(): "done" | "malformed";

@@ -12,11 +12,18 @@ export interface FailedRequest {
 
 /** Messages of the agent's own 502. */
 export const REQUEST_DROPPED = "the request was dropped";
-export const CONNECTION_DROPPED = "the connection was dropped";
+
+/** Tells the peer to go on with its body. */
+export const CONTINUE: Uint8Array = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
+
+/** Body of the agent's 502, of any version of HTTP. */
+export function badGatewayText(agentVersion: string, message: string): string {
+  return `mirrord-agent v${agentVersion}: ${message}\n`;
+}
 
 /** The 502 of the agent as one buffer, body included. `message` may have several lines; it goes to the body only. */
 export function badGateway(agentVersion: string, message: string, request: FailedRequest, date: string): Uint8Array {
-  const body = Buffer.from(`mirrord-agent v${agentVersion}: ${message}\n`);
+  const body = Buffer.from(badGatewayText(agentVersion, message));
   const connection = connectionLine(request);
   const head = `HTTP/1.${request.minorVersion} 502 Bad Gateway\r\n${connection}content-length: ${body.length}\r\ndate: ${date}\r\n\r\n`;
   return request.isHead ? Buffer.from(head, "latin1") : Buffer.concat([Buffer.from(head, "latin1"), body]);

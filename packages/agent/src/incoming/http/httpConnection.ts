@@ -2,54 +2,77 @@
 // given to the client that wants it. One request at a time; what the peer sends ahead waits. Whatever two parsers could read in two ways is never judged: from its first byte the
 // connection is then joined to the target as it is.
 
-import { isHttpUri } from "@understudy/protocol";
 import type { ByteSocket } from "../../socket/byteSocket.ts";
 import type { Arrival } from "../arrival.ts";
 import type { IncomingTraffic } from "../incomingTraffic.ts";
-import type { MirroredRequest } from "../mirror/mirrorClient.ts";
+import { type Judgement, NOBODY } from "../judge.ts";
 import { pump } from "../pump.ts";
-import type { RequestStart } from "../steal/requestForms.ts";
-import type { Mirrorer, Stealer } from "../subscriptions.ts";
-import { connectTarget, type TargetConnection } from "../target.ts";
+import type { TargetConnection } from "../target.ts";
 import { badGateway, refusal } from "./errorResponse.ts";
-import { RequestHeadInput } from "./filter/filterInput.ts";
-import { RequestHead } from "./head.ts";
-import { PassedExchange, requestBody } from "./passedExchange.ts";
-import { requestParts } from "./requestMessage.ts";
-import type { ResponseContext } from "./responseHead.ts";
-import { StolenExchange } from "./stolenExchange.ts";
+import { Exchanges } from "./exchanges.ts";
+import type { RequestHead } from "./head.ts";
+import { HeldBytes } from "./heldBytes.ts";
+import { Judging } from "./judging.ts";
+import type { PassedExchange } from "./passedExchange.ts";
+import { ReadingGate } from "./readingGate.ts";
+import { RequestReader } from "./requestReader.ts";
+import type { StolenExchange } from "./stolenExchange.ts";
+import { TargetSide } from "./targetSide.ts";
 
 /** Time for a peer to leave after its last answer, in ms. */
 const LINGER_MS = 2000;
-/** Time in which a peer may take nothing of its last answer, in ms. */
-const STUCK_MS = 60_000;
+/** What the connection is about. One that is raw or closed is never anything else again. */
+type State =
+  /** A request's head is waited for; the beginning of it may be there. */
+  | { readonly kind: "idle" }
+  /** It is not known yet who gets the request. All of it that came is held. */
+  | Judging
+  /** The target answers. */
+  | PassedExchange
+  /** A client answers. */
+  | StolenExchange
+  /** Two streams of bytes, whatever they mean. */
+  | { readonly kind: "raw" }
+  /** All that is left is the peer's socket, which ends by itself, or belongs to a client. */
+  | { readonly kind: "closed" };
+
+const IDLE: State = { kind: "idle" };
+const RAW: State = { kind: "raw" };
+const CLOSED: State = { kind: "closed" };
 
 export class HttpConnection {
   readonly #arrival: Arrival;
   readonly #peer: ByteSocket;
   readonly #traffic: IncomingTraffic;
-  readonly #head = new RequestHead();
-  #target: TargetConnection | null = null;
-  #passed: PassedExchange | null = null;
-  #stolen: StolenExchange | null = null;
-  /** Received bytes that wait: the beginning of a head, or what the peer sent ahead. In memory of their own. */
-  #held: Uint8Array | null = null;
+  readonly #held: HeldBytes;
+  readonly #reader: RequestReader;
+  readonly #exchanges: Exchanges;
+  #state: State = IDLE;
+  /** While events of its own making are not acted on: whoever made them goes on by itself. */
+  #isAdvancing = false;
+  readonly #target: TargetSide;
   #hasPeerEnded = false;
-  /** Once a request was stolen, the peer has got an answer that the target knows nothing of. */
+  /** Once a client answered, the peer has got something that the target knows nothing of. */
   #hasStolen = false;
-  #isRaw = false;
-  #isOver = false;
   #isFinishing = false;
-  /** Who answers the request that is stolen now. */
-  #stealer: Stealer | null = null;
-  /** One for each answer of which something may wait for the peer: says how much. */
-  readonly #setPending: ((bytes: number) => void)[] = [];
+  readonly #gate: ReadingGate;
 
-  /** Takes over the socket. */
-  constructor(arrival: Arrival, peer: ByteSocket, traffic: IncomingTraffic) {
+  /** Takes over the socket, and `target`, a connection to the target that was made before there was a request. */
+  constructor(arrival: Arrival, peer: ByteSocket, traffic: IncomingTraffic, target: TargetConnection | null) {
     this.#arrival = arrival;
     this.#peer = peer;
     this.#traffic = traffic;
+    this.#target = new TargetSide(arrival, traffic.targetOptions, target, {
+      bytes: (view) => this.#targetBytes(view),
+      ended: () => this.#targetEnded(),
+      drained: () => this.#letRead(),
+      closed: (error, connection) => this.#targetClosed(error, connection),
+    });
+    this.#held = new HeldBytes(traffic.heldMemory);
+    const goOn = (): void => this.#resume();
+    this.#reader = new RequestReader({ traffic, arrival, held: this.#held, onJudged: goOn });
+    this.#exchanges = new Exchanges({ arrival, peer, traffic, reader: this.#reader, target: this.#target, onEnd: goOn });
+    this.#gate = new ReadingGate(this.#held, traffic.heldMemory, () => this.#letRead());
     peer.reader = {
       bytes: (view) => this.peerBytes(view),
       ended: () => this.peerEnded(),
@@ -60,20 +83,28 @@ export class HttpConnection {
 
   /** Bytes from the peer. False pauses it. */
   peerBytes(view: Uint8Array): boolean {
-    const held = this.#held;
-    this.#held = null;
-    return held === null ? this.#take(view) : this.#take(Buffer.concat([held, view]));
+    let taken = 0;
+    if (this.#held.length === 0) {
+      this.#isAdvancing = true;
+      taken = this.#take(view, 0, view.length);
+      this.#isAdvancing = false;
+    }
+    if (taken < view.length) this.#held.append(taken === 0 ? view : view.subarray(taken));
+    this.#advance();
+    return this.#mayRead();
   }
 
   peerEnded(): void {
     this.#hasPeerEnded = true;
+    // The body will not be complete.
+    if (this.#state.kind === "judging") this.#state.stopCollecting();
     this.#actOnPeerEnd();
   }
 
   /** Ends the connection as soon as no request is under way on it. One that is a raw stream goes on. */
   finish(): void {
     this.#isFinishing = true;
-    if (this.#passed === null && this.#stolen === null && this.#held === null && !this.#isRaw) this.#close();
+    if (this.#state.kind === "idle" && this.#held.length === 0) this.#close();
   }
 
   /** As `finish`, for a connection whose first request is about to be read. */
@@ -81,312 +112,290 @@ export class HttpConnection {
     this.#isFinishing = true;
   }
 
-  /** Works through what was received, until something must be waited for. */
-  #take(bytes: Uint8Array): boolean {
-    let at = 0;
-    let mayGoOn = true;
-    while (at < bytes.length && !this.#isOver) {
-      if (this.#isRaw) {
-        return this.#target!.socket.write(bytes.subarray(at), this.#peer) && mayGoOn;
-      }
-      if (this.#passed !== null && !this.#passed.isRequestDone) {
-        const step = this.#passed.request(bytes, at, bytes.length, 0);
-        at += step.consumed;
-        mayGoOn &&= step.mayGoOn;
-        if (step.isBroken) this.#goRaw();
-        else if (this.#passed.state === "done") this.#afterPassed(null);
-      } else if (this.#stolen !== null && !this.#stolen.isBodyDone) {
-        const consumed = this.#stolen.takeBody(bytes, at, bytes.length);
-        if (consumed === null) {
-          this.#breakOff("malformed request body");
-          return true;
-        }
-        at += consumed;
-        mayGoOn &&= this.#hasStealerRoom(this.#stolen);
-        if (this.#stolen.isSwitch && at < bytes.length) {
-          this.#held = bytes.slice(at);
-          at = bytes.length;
-        }
-        this.#afterStolen();
-      } else if (this.#passed !== null || this.#stolen !== null) {
-        // Sent ahead: it waits until this exchange is over.
-        this.#held = bytes.slice(at);
-        return false;
-      } else {
-        const began = this.#beginExchange(bytes, at);
-        if (began === null) return mayGoOn;
-        at += began.consumed;
-        mayGoOn &&= began.mayGoOn;
-      }
-    }
-    return mayGoOn;
+  /** Goes on as far as can be gone with what there is: ends exchanges that are over, begins those that were sent ahead. */
+  #advance(): void {
+    if (this.#isAdvancing) return;
+    this.#isAdvancing = true;
+    while (this.#endExchange() || this.#takeHeld());
+    this.#isAdvancing = false;
+    this.#actOnPeerEnd();
   }
 
-  /** Begins the next exchange at `start`. Null when its head is not all there, or the connection has ended. */
-  #beginExchange(bytes: Uint8Array, start: number): { consumed: number; mayGoOn: boolean } | null {
-    const head = this.#head;
-    const result = head.scan(bytes, start, bytes.length);
-    if (result === "incomplete") {
-      this.#held = bytes.slice(start);
-      return null;
-    }
-    if (result !== "complete" || head.isConnect) {
-      if (this.#hasStolen) {
-        this.#peer.write(refusal(result === "refused" ? 431 : 400, this.#traffic.date()));
-        this.#close();
-        return null;
+  /** `#advance`, called for another reason than that the peer sent something. */
+  #resume(): void {
+    if (this.#isAdvancing) return;
+    this.#advance();
+    this.#letRead();
+  }
+
+  #letRead(): void {
+    if (this.#mayRead()) this.#peer.resume();
+  }
+
+  /** Returns whether anything came of what was held. */
+  #takeHeld(): boolean {
+    const { bytes, start, end } = this.#held;
+    if (start === end) return false;
+    const before = this.#state;
+    const taken = this.#take(bytes, start, end) - start;
+    // The end of a connection lets go of everything at once.
+    if (this.#held.length > 0) this.#held.consume(taken);
+    return taken > 0 || this.#state !== before;
+  }
+
+  /** Works through `bytes[start, end)` until something must be waited for. Returns where the rest begins. */
+  #take(bytes: Uint8Array, start: number, end: number): number {
+    let at = start;
+    while (at < end) {
+      const state = this.#state;
+      switch (state.kind) {
+        case "idle": {
+          const next = this.#begin(bytes, at, end);
+          if (next === at && this.#state === IDLE) return at;
+          at = next;
+          break;
+        }
+        case "judging":
+          // What is judged later waits in memory of its own.
+          if (bytes !== this.#held.bytes) return at;
+          if (!state.look(bytes, at + this.#head.length, end)) {
+            this.#refuse(400);
+            break;
+          }
+          if (state.isCollecting && this.#head.expectContinue) this.#exchanges.tellToContinue();
+          if (state.judgement === null) return at;
+          this.#head.start = at;
+          at = this.#follow(bytes, at, end, state.judgement);
+          break;
+        case "passing":
+          if (state.isRequestDone) return at;
+          at = state.body(bytes, at, end);
+          if (state.isBroken) this.#goRaw();
+          break;
+        case "stealing": {
+          if (state.isBodyDone || (state.end !== null && state.end !== "answered")) return at;
+          const taken = state.takeBody(bytes, at, end);
+          if (taken === null) this.#breakOff("malformed request body");
+          else at += taken;
+          break;
+        }
+        case "raw":
+          this.#target.open().socket.write(bytes.subarray(at, end), this.#peer);
+          return end;
+        case "closed":
+          return end;
       }
+    }
+    return at;
+  }
+
+  /** The head of the request under way, or of the next one as far as it came. */
+  get #head(): RequestHead {
+    return this.#reader.head;
+  }
+
+  /** Begins the next exchange. Returns how far it took `bytes[start, end)`; none of it when the head is not all there, or somebody else takes it. */
+  #begin(bytes: Uint8Array, start: number, end: number): number {
+    const read = this.#reader.read(bytes, start, end);
+    switch (read) {
+      case "incomplete":
+        return start;
+      case "ambiguous":
+      case "refused":
+        this.#refuse(read === "refused" ? 431 : 400);
+        return start;
+      case "tunnel":
+        this.#exchanges.next();
+        if (this.#hasStolen) return this.#follow(bytes, start, end, NOBODY);
+        this.#goRaw();
+        return start;
+      default:
+        this.#exchanges.next();
+        if (!(read instanceof Judging)) return this.#follow(bytes, start, end, read);
+        this.#state = read;
+        return start;
+    }
+  }
+
+  /** Gives the request whose head begins at `start` to whom it belongs. Returns how far that took the bytes. */
+  #follow(bytes: Uint8Array, start: number, end: number, judgement: Judgement): number {
+    if (this.#state.kind === "judging") this.#state[Symbol.dispose]();
+    this.#state = IDLE;
+    const began = this.#exchanges.begin(bytes, start, end, judgement);
+    if (began === null) {
+      this.#refuse(400);
+      return start;
+    }
+    this.#state = began.exchange;
+    if (began.exchange.kind === "passing" && began.exchange.isBroken) this.#goRaw();
+    return began.next;
+  }
+
+  /** Ends an exchange that is over. Returns whether it did. */
+  #endExchange(): boolean {
+    const state = this.#state;
+    if (state.kind === "passing") return this.#endPassedExchange(state);
+    return state.kind === "stealing" && this.#endStolenExchange(state);
+  }
+
+  #endPassedExchange(passed: PassedExchange): boolean {
+    if (passed.state === "open" || (passed.state === "done" && !passed.isRequestDone)) return false;
+    if (passed.state !== "done") {
       this.#goRaw();
-      return { consumed: 0, mayGoOn: true };
+      return true;
     }
-    const verdict = this.#traffic.judge(this.#arrival.original.port, new RequestHeadInput(bytes, head), head.hasUpgrade);
-    if (verdict.mirrorers.length === 0 && verdict.stealer === null) return this.#pass(bytes, start, []);
-    const request = this.#requestStart(bytes);
-    if (!isHttpUri(request.uri)) return this.#pass(bytes, start, []);
-    if (verdict.stealer !== null) return this.#steal(bytes, start, request, verdict.stealer, verdict.mirrorers);
-    const mirrors = verdict.mirrorers.map((one) => one.mirrorRequest(request)).filter((one) => one !== null);
-    return this.#pass(bytes, start, mirrors);
+    this.#stopPassing(passed, null);
+    // The target may have ended the connection with an answer that came before the request's end.
+    if (!passed.keepsAlive || this.#isFinishing || !this.#peer.isWritable) this.#close();
+    return true;
   }
 
-  #requestStart(bytes: Uint8Array): RequestStart {
-    const { peer, original } = this.#arrival;
-    const isLast = requestBody(this.#head) === null;
-    return { ...requestParts(bytes, this.#head), peer, original, frames: [], isLast };
+  #stopPassing(passed: PassedExchange, error: string | null): void {
+    passed.copies.exchangeEnded(error);
+    this.#traffic.countPassed(this.#arrival.original.port, -1);
+    this.#state = IDLE;
   }
 
-  #pass(bytes: Uint8Array, start: number, mirrors: readonly MirroredRequest[]): { consumed: number; mayGoOn: boolean } {
-    const { port } = this.#arrival.original;
-    this.#traffic.countPassed(port, 1);
-    const target = this.#openTarget();
-    const edits = this.#traffic.passedEdits;
-    const passed = new PassedExchange(this.#head, { peer: this.#peer, target: target.socket, edits, mirrors });
-    this.#passed = passed;
-    const { consumed, mayGoOn, isBroken } = passed.request(bytes, start, bytes.length, this.#head.length);
-    if (isBroken) this.#goRaw();
-    return { consumed, mayGoOn };
-  }
-
-  #steal(
-    bytes: Uint8Array,
-    start: number,
-    request: RequestStart,
-    stealer: Stealer,
-    mirrorers: readonly Mirrorer[],
-  ): { consumed: number; mayGoOn: boolean } {
-    const head = this.#head;
-    const traffic = this.#traffic;
-    const body = requestBody(head);
-    // What is there of the body travels with the head.
-    const frames: RequestStart["frames"][number][] = [];
-    const state = body?.decode(bytes, start + head.length, bytes.length, {
-      onData: (view) => frames.push({ kind: "data", value: Uint8Array.from(view) }),
-      onTrailers: (trailers) => frames.push({ kind: "trailers", value: trailers }),
-    });
-    if (state === "malformed") {
-      this.#peer.write(refusal(400, traffic.date()));
-      this.#close();
-      return { consumed: bytes.length - start, mayGoOn: true };
-    }
-    const isLast = body === null || state === "done";
-    const full = { ...request, frames, isLast };
-    const mirrors = mirrorers.map((one) => one.mirrorRequest(full)).filter((one) => one !== null);
-    this.#hasStolen = true;
-    traffic.countStolen(1);
-    if (this.#peer.backlog === 0) this.#clearPending();
-    const setPending = stealer.trackPending();
-    this.#setPending.push(setPending);
-    this.#stealer = stealer;
-    const stolen = new StolenExchange({
-      peer: this.#peer,
-      context: this.#responseContext(bytes),
-      agentVersion: traffic.agentVersion,
-      body: isLast ? null : body,
-      expectContinue: head.expectContinue,
-      mirrors,
-      onChange: () => this.#stolenChanged(),
-      setPending,
-    });
-    this.#stolen = stolen;
-    stolen.attach(stealer.takeRequest(full, stolen));
-    // The client may have refused at once.
-    this.#afterStolen();
-    return { consumed: head.length + (body?.consumed ?? 0), mayGoOn: stealer.link.hasRoom || this.#hasStealerRoom(stolen) };
-  }
-
-  #responseContext(bytes: Uint8Array): ResponseContext {
-    const { minorVersion, isHead, isConnect, keepAlive, fields, start } = this.#head;
-    const te = fields.find(bytes, start, "te");
-    const acceptsTrailers =
-      te >= 0 &&
-      /\btrailers\b/i.test(Buffer.from(bytes.subarray(start + fields.valueStart(te), start + fields.valueEnd(te))).toString("latin1"));
-    return { minorVersion, isHead, isConnect, keepAlive, acceptsTrailers, date: this.#traffic.date(), edits: this.#traffic.stolenEdits };
-  }
-
-  /** Pauses the peer while the client has no room for its body. */
-  #hasStealerRoom(stolen: StolenExchange): boolean {
-    const link = stolen.request?.link;
-    if (link === undefined || link.hasRoom || stolen.isBodyDone || stolen.isAnswered) return true;
-    link.whenRoom(() => {
-      if (this.#held === null) this.#peer.resume();
-    });
-    return false;
-  }
-
-  /** Called from outside of `#take`: the response is complete, or there will be none. */
-  #stolenChanged(): void {
-    if (this.#stolen?.request === null) return;
-    this.#afterStolen();
-    this.#resumePeer();
-  }
-
-  #afterStolen(): void {
-    const stolen = this.#stolen;
-    if (stolen === null || !stolen.isAnswered) return;
-    const id = stolen.request?.id ?? null;
-    if (stolen.isCut) {
+  #endStolenExchange(stolen: StolenExchange): boolean {
+    const { end, isBodyDone, isSwitch } = stolen;
+    if (end === null) return false;
+    if (end === "cut") {
       this.#end();
       this.#peer.reset();
-      return;
+      return true;
     }
     // A body that nobody wants any more is read to its end only when another request may follow.
-    if (stolen.mustClose || (this.#isFinishing && !stolen.isSwitch)) {
+    if (end === "closes" || (end === "answered" && this.#isFinishing && !isSwitch)) {
       this.#close();
-      return;
+      return true;
     }
-    if (!stolen.isBodyDone) return;
-    this.#stolen = null;
+    if (end === "answered" && !isBodyDone) return false;
+    this.#stopStealing(stolen);
+    if (end === "answered" && !isSwitch) stolen.copies.exchangeEnded(null);
+    if (isSwitch) this.#upgrade(stolen);
+    else if (end === "unheard") this.#state = this.#exchanges.passAfterAll(stolen);
+    return true;
+  }
+
+  #stopStealing(stolen: StolenExchange): void {
     this.#traffic.countStolen(-1);
-    if (stolen.isSwitch && id !== null) this.#upgrade(this.#stealer!, id);
-    else this.#actOnPeerEnd();
+    this.#hasStolen ||= stolen.hasAnswered;
+    this.#state = IDLE;
+    if (stolen.end !== "unheard") stolen.release();
   }
 
   /** Gives the connection to the client as a raw one. */
-  #upgrade(stealer: Stealer, id: number): void {
-    const held = this.#held;
+  #upgrade({ stealer, request, copies }: StolenExchange): void {
+    if (request?.id == null) return;
+    const ahead = this.#ahead;
+    this.#exchanges.backlog.clear();
+    copies.upgraded(this.#peer, ahead, this.#hasPeerEnded);
     this.#end();
-    this.#clearPending();
-    const connection = stealer.takeUpgraded(id, this.#peer);
-    if (held !== null) connection.peerBytes(held);
+    const connection = stealer.takeUpgraded(request.id, this.#peer);
+    if (ahead.length > 0) connection.peerBytes(ahead);
     if (this.#hasPeerEnded) connection.peerEnded();
     this.#peer.resume();
   }
 
-  #openTarget(): TargetConnection {
-    this.#target ??= connectTarget(this.#arrival, this.#traffic.targetOptions, {
-      bytes: (view) => this.#targetBytes(view),
-      ended: () => this.#targetEnded(),
-      drained: () => {
-        if (this.#held === null) this.#peer.resume();
-      },
-      closed: (error) => this.#targetClosed(error),
-    });
-    return this.#target;
+  /** Whether more of the peer may be read now. */
+  #mayRead(): boolean {
+    const state = this.#state;
+    switch (state.kind) {
+      case "idle":
+      case "closed":
+        return true;
+      case "raw":
+        return this.#target.hasRoom;
+      case "judging":
+        return state.isCollecting || this.#gate.hasRoomAhead;
+      case "passing":
+        return state.isRequestDone ? this.#gate.hasRoomAhead : this.#target.hasRoom;
+      case "stealing":
+        return state.isBodyDone ? this.#gate.hasRoomAhead : state.end !== null || this.#gate.hasRoomAt(state.stealer.link);
+    }
+  }
+
+  /** What the peer sent behind the request under way. Never changes. */
+  get #ahead(): Uint8Array {
+    const { bytes, start, end } = this.#held;
+    return bytes.subarray(start, end);
   }
 
   #targetBytes(view: Uint8Array): boolean {
-    if (this.#stolen !== null) {
-      this.#dropTarget();
+    const state = this.#state;
+    if (state.kind === "stealing" || state.kind === "judging") {
+      this.#target.drop();
       return true;
     }
-    if (this.#passed === null) {
+    const target = this.#target.open().socket;
+    if (state.kind !== "passing") {
       // Nobody asked for it: not an answer to anything, so it is passed on and nothing more is judged.
       this.#goRaw();
-      return this.#peer.write(view, this.#target!.socket);
+      const mayGoOn = this.#peer.write(view, target);
+      this.#resume();
+      return mayGoOn;
     }
-    const { rest, mayGoOn } = this.#passed.response(view);
-    if (this.#passed.state !== "open") this.#afterPassed(rest);
+    const { rest, mayGoOn } = state.response(view);
+    if (rest !== null) {
+      this.#goRaw();
+      this.#peer.write(rest, target);
+    }
+    if (state.state !== "open") this.#resume();
     return mayGoOn;
   }
 
-  /** The response is complete, or can no longer be followed. */
-  #afterPassed(rest: Uint8Array | null): void {
-    const passed = this.#passed!;
-    if (passed.state === "raw" || passed.state === "switched" || rest !== null) {
-      this.#goRaw();
-      if (rest !== null) this.#peer.write(rest, this.#target!.socket);
-      this.#resumePeer();
-      return;
-    }
-    if (!passed.isRequestDone) return;
-    this.#endPassed(null);
-    // The target may have ended the connection with an answer that came before the request's end.
-    if (!passed.keepsAlive || this.#isFinishing || !this.#peer.isWritable) {
-      this.#close();
-      return;
-    }
-    this.#actOnPeerEnd();
-    this.#resumePeer();
-  }
-
-  #endPassed(error: string | null): void {
-    if (this.#passed === null) return;
-    this.#passed.endMirrors(error);
-    this.#passed = null;
-    this.#traffic.countPassed(this.#arrival.original.port, -1);
-  }
-
-  /** From here on the connection is two streams of bytes, whatever they mean. */
+  /** From here on the connection is two streams of bytes. What is held is for whoever goes on with it. */
   #goRaw(): void {
-    if (this.#isRaw || this.#isOver) return;
-    const { socket } = this.#openTarget();
-    const isConnected = this.#target!.isConnected;
-    this.#passed?.release();
-    this.#endPassed(null);
-    this.#clearPending();
-    this.#isRaw = true;
-    pump(this.#peer, socket, {
+    const state = this.#state;
+    if (state === RAW || state === CLOSED) return;
+    const target = this.#target.open();
+    const wasConnected = target.isConnected;
+    if (state.kind === "judging") state[Symbol.dispose]();
+    if (state.kind === "passing") {
+      state.release();
+      if (state.state === "switched") state.copies.upgraded(this.#peer, this.#ahead, this.#hasPeerEnded);
+      this.#stopPassing(state, null);
+    }
+    this.#exchanges.backlog.clear();
+    this.#state = RAW;
+    pump(this.#peer, target.socket, {
       onTargetError: (error) => {
-        if (!isConnected && !this.#target!.isConnected) this.#traffic.reportPassthrough(this.#target!.address, error);
-        return false;
+        if (!wasConnected && !target.isConnected) this.#traffic.reportPassthrough(target.address, error);
       },
     });
-    const held = this.#held;
-    this.#held = null;
-    if (held !== null) socket.write(held);
-    if (this.#hasPeerEnded) socket.end();
   }
 
   #targetEnded(): void {
-    this.#passed?.targetEnded();
-    if (this.#passed?.state === "done" && this.#passed.isRequestDone) this.#endPassed(null);
-    if (this.#stolen !== null) {
-      this.#dropTarget();
+    const state = this.#state;
+    if (state.kind === "stealing" || state.kind === "judging") {
+      this.#target.drop();
       return;
     }
-    // There will be no answer to what the peer sends; the target gets it all the same.
-    if (this.#passed?.state === "open") {
-      this.#endPassed(this.#passed.isRequestDone ? null : "the target ended the connection inside the request");
-      this.#goRaw();
+    if (state.kind === "passing") {
+      state.targetEnded();
+      if (state.state === "open") {
+        // There will be no answer to what the peer sends; the target gets it all the same.
+        this.#stopPassing(state, state.isRequestDone ? null : "the target ended the connection inside the request");
+        this.#goRaw();
+      } else if (state.isRequestDone) this.#stopPassing(state, null);
     }
     // Whatever the target meant by it, the peer sees the same.
     this.#peer.end();
-    if (this.#isRaw) this.#peer.resume();
-    else if (this.#passed === null) this.#close();
+    if (this.#state === RAW) this.#resume();
+    else if (this.#state === IDLE) this.#close();
   }
 
-  /** Lets go of an idle target: whatever it says or does now must not reach a peer that waits for a client's answer. */
-  #dropTarget(): void {
-    const socket = this.#target?.socket;
-    this.#target = null;
-    if (socket === undefined) return;
-    socket.reader = { bytes: () => true };
-    socket.close();
-  }
-
-  #targetClosed(error: Error | null): void {
-    const target = this.#target;
-    this.#target = null;
-    const passed = this.#passed;
-    if (this.#isOver || target === null || this.#stolen !== null) return;
-    if (passed === null && error === null) return;
-    this.#endPassed(error?.message ?? "the target closed the connection");
+  #targetClosed(error: Error | null, target: TargetConnection): void {
+    const state = this.#state;
+    if (state.kind !== "passing" && (state.kind !== "idle" || error === null)) return;
+    if (state.kind === "passing") this.#stopPassing(state, error?.message ?? "the target closed the connection");
     if (error !== null && !target.isConnected) {
       this.#traffic.reportPassthrough(target.address, error);
       const request = { minorVersion: this.#head.minorVersion, isHead: this.#head.isHead, keepAlive: false };
       const text = `failed to pass the request to its original destination: ${target.address}: ${error.message}`;
       this.#peer.write(badGateway(this.#traffic.agentVersion, text, request, this.#traffic.date()));
       this.#close();
-    } else if (error !== null && passed?.state !== "done") {
+    } else if (error !== null && !(state.kind === "passing" && state.state === "done")) {
       this.#end();
       this.#peer.reset();
     } else {
@@ -397,85 +406,97 @@ export class HttpConnection {
 
   /** The peer ended its direction; when nothing of it is left to do, so does everything else. */
   #actOnPeerEnd(): void {
-    if (!this.#hasPeerEnded || this.#isOver || this.#isRaw) return;
-    if (this.#stolen !== null) {
-      if (!this.#stolen.isBodyDone) this.#breakOff("the peer ended the connection inside a request");
+    if (!this.#hasPeerEnded) return;
+    const state = this.#state;
+    const hasMore = this.#held.length > 0;
+    switch (state.kind) {
+      case "idle":
+        if (!hasMore) {
+          if (this.#target.isOpen) this.#target.end();
+          else this.#close();
+        } else if (this.#hasStolen) this.#close();
+        else {
+          // Half a head: the target's to answer.
+          this.#goRaw();
+          this.#advance();
+        }
+        return;
+      case "passing":
+        if (!hasMore) this.#target.end();
+        return;
+      case "stealing":
+        if (!state.isBodyDone) this.#breakOff("the peer ended the connection inside a request");
+        return;
+      case "raw":
+        if (!hasMore) this.#target.end();
+        return;
+      case "judging":
+      case "closed":
+        return;
+    }
+  }
+
+  /** What follows cannot be read: the target's to judge, unless it does not know all that came before. */
+  #refuse(status: 400 | 431): void {
+    if (!this.#hasStolen) {
+      this.#goRaw();
       return;
     }
-    if (this.#held !== null && this.#passed === null) {
-      // Half a head: the target's to answer, unless it has never heard of this connection's exchanges.
-      if (this.#hasStolen) this.#close();
-      else this.#goRaw();
-      return;
-    }
-    if (this.#target !== null) this.#target.socket.end();
-    else if (this.#passed === null) this.#close();
+    this.#peer.write(refusal(status, this.#traffic.date()));
+    this.#close();
   }
 
   /** The request cannot be finished. */
   #breakOff(why: string): void {
-    this.#stolen?.peerFailed(why);
+    if (this.#state.kind === "stealing") this.#state.peerFailed(why);
     this.#traffic.reportBroken(why);
     this.#end();
     this.#peer.reset();
   }
 
   #peerDrained(): void {
-    this.#clearPending();
-    this.#target?.socket.resume();
-  }
-
-  /** Nothing of an answer waits for the peer any more, or it waits on somebody else's account. */
-  #clearPending(): void {
-    for (const set of this.#setPending) set(0);
-    this.#setPending.length = 0;
+    this.#exchanges.backlog.clear();
+    this.#target.resume();
   }
 
   #peerClosed(error: Error | null): void {
-    if (this.#isOver) return;
-    this.#clearPending();
+    const state = this.#state;
+    this.#exchanges.backlog.clear();
     const why = error?.message ?? "the peer closed the connection";
-    if (error !== null && (this.#passed !== null || this.#stolen !== null)) this.#traffic.reportBroken(why);
-    this.#stolen?.peerFailed(why);
-    this.#endPassed(why);
-    if (error === null) this.#target?.socket.close();
-    else this.#target?.socket.reset();
+    const isUnderWay = state.kind === "passing" || state.kind === "stealing";
+    if (error !== null && isUnderWay) this.#traffic.reportBroken(why);
+    if (state.kind === "stealing") state.peerFailed(why);
+    if (state.kind === "passing") this.#stopPassing(state, why);
+    this.#target.follow(error);
     this.#end();
-  }
-
-  /** Goes on with what was held, and with reading. */
-  #resumePeer(): void {
-    if (this.#isOver || this.#isRaw) {
-      if (this.#isRaw) this.#peer.resume();
-      return;
-    }
-    const held = this.#held;
-    this.#held = null;
-    if (held === null || this.#take(held)) this.#peer.resume();
-    this.#actOnPeerEnd();
   }
 
   /** Ends the connection in order: what was written still arrives, what the peer still sends is read and dropped for a while. */
   #close(): void {
-    if (this.#isOver) return;
+    if (this.#state === CLOSED) return;
     this.#end();
-    this.#peer.endAndLinger(LINGER_MS, STUCK_MS);
+    this.#peer.endAndLinger(LINGER_MS, this.#traffic.http.stuckTimeoutMs);
   }
 
   /** Lets go of everything but the peer's socket. */
   #end(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#endPassed(null);
-    if (this.#stolen !== null) this.#traffic.countStolen(-1);
-    this.#stolen?.endMirrors();
-    this.#stolen = null;
-    this.#held = null;
-    this.#dropTarget();
+    const state = this.#state;
+    if (state.kind === "passing") this.#stopPassing(state, null);
+    if (state.kind === "judging") state[Symbol.dispose]();
+    if (state.kind === "stealing") {
+      state.copies.exchangeEnded(null);
+      this.#stopStealing(state);
+      state.release();
+    }
+    this.#state = CLOSED;
+    this.#held.clear();
+    this.#gate[Symbol.dispose]();
+    this.#exchanges.backlog[Symbol.dispose]();
+    this.#target.drop();
     this.#peer.reader = {
       bytes: () => true,
-      drained: () => this.#clearPending(),
-      closed: () => this.#clearPending(),
+      drained: () => this.#exchanges.backlog.clear(),
+      closed: () => this.#exchanges.backlog.clear(),
     };
   }
 }

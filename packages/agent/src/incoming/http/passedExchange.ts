@@ -3,9 +3,9 @@
 
 import type { InternalHttpBodyFrame } from "@understudy/protocol";
 import type { ByteSocket } from "../../socket/byteSocket.ts";
-import type { MirroredRequest } from "../mirror/mirrorClient.ts";
 import { type BodyTracker, ChunkedBody, LengthBody, UntilCloseBody } from "./bodyFraming.ts";
-import { type RequestHead, ResponseHead } from "./head.ts";
+import type { HeadLimits, RequestHead, ResponseHead } from "./head.ts";
+import type { RequestCopies } from "./requestCopies.ts";
 import { type HeaderEdit, rewriteHead } from "./rewriteHead.ts";
 
 /** What the response has come to. "raw": it cannot be followed, the rest of the connection is bytes; "switched": it is no longer HTTP. */
@@ -14,23 +14,32 @@ export type ResponseState = "open" | "done" | "raw" | "switched";
 export interface PassedExchangeOptions {
   readonly peer: ByteSocket;
   readonly target: ByteSocket;
+  /** Used again for each response. */
+  readonly responseHead: ResponseHead;
+  readonly limits: HeadLimits;
   readonly edits: readonly HeaderEdit[];
-  readonly mirrors: readonly MirroredRequest[];
+  readonly copies: RequestCopies;
+  /** The peer was told to go on with its body: the target's own word for it is left out. */
+  readonly hasContinued: boolean;
 }
 
+const CONTINUE_STATUS = 100;
+
 export class PassedExchange {
+  readonly kind = "passing";
   readonly #options: PassedExchangeOptions;
   readonly #isHead: boolean;
   readonly #isConnect: boolean;
   readonly #requestKeepsAlive: boolean;
   readonly #requestBody: BodyTracker | null;
   #isRequestDone: boolean;
-  readonly #responseHead = new ResponseHead();
+  #isBroken = false;
+  #mustLeaveOutContinue: boolean;
   #responseBody: BodyTracker | null = null;
   /** Response bytes that are not a whole head yet, in memory of their own. */
   #held: Uint8Array | null = null;
   #state: ResponseState = "open";
-  #hasHead = false;
+  #responseKeepsAlive = true;
 
   constructor(head: RequestHead, options: PassedExchangeOptions) {
     this.#options = options;
@@ -39,6 +48,8 @@ export class PassedExchange {
     this.#requestKeepsAlive = head.keepAlive;
     this.#requestBody = requestBody(head);
     this.#isRequestDone = this.#requestBody === null;
+    this.#mustLeaveOutContinue = options.hasContinued;
+    options.responseHead.reset();
   }
 
   /** Whether all of the request has been passed on. */
@@ -46,71 +57,50 @@ export class PassedExchange {
     return this.#isRequestDone;
   }
 
+  /** Whether its body turned out not to be what it says. All that was given has been passed on nevertheless: that is the target's to judge. */
+  get isBroken(): boolean {
+    return this.#isBroken;
+  }
+
   get state(): ResponseState {
     return this.#state;
   }
 
-  /** Whether anything of the response has reached the peer. */
-  get hasAnswered(): boolean {
-    return this.#hasHead;
+  /** Passes on the request's head and what there is of its body. Returns where in `bytes[start, end)` that ends. */
+  begin(bytes: Uint8Array, start: number, end: number, headLength: number): number {
+    const bodyEnd = this.#followBody(bytes, start + headLength, end, this.#options.copies);
+    this.#passOn(bytes, start, bodyEnd);
+    return bodyEnd;
   }
 
-  /**
-   * Passes on `bytes[start, end)` as far as they belong to the request; the first call begins with its head of `headLength` bytes.
-   * Returns how many did, and whether the target took them at once.
-   */
-  request(bytes: Uint8Array, start: number, end: number, headLength: number): { consumed: number; mayGoOn: boolean; isBroken: boolean } {
-    const bodyStart = start + headLength;
-    let consumed = headLength;
-    let isBroken = false;
-    const body = this.#requestBody;
-    if (body !== null && !this.#isRequestDone) {
-      const { mirrors } = this.#options;
-      const state = mirrors.length === 0 ? body.advance(bytes, bodyStart, end) : this.#mirrorBody(body, bytes, bodyStart, end);
-      consumed += body.consumed;
-      if (state === "done") this.#isRequestDone = true;
-      isBroken = state === "malformed";
-    }
-    // A body that is not what it says is the target's to judge: it gets every byte.
-    const passedEnd = isBroken ? end : start + consumed;
-    const mayGoOn = this.#options.target.write(bytes.subarray(start, passedEnd), this.#options.peer);
-    return { consumed: passedEnd - start, mayGoOn, isBroken };
+  /** As `begin`, for a request of which as much as is given was copied before. */
+  beginAgain(bytes: Uint8Array, headLength: number): void {
+    const bodyEnd = this.#followBody(bytes, headLength, bytes.length, null);
+    this.#passOn(bytes, 0, bodyEnd);
+  }
+
+  /** Passes on more of the request's body. Returns where in `bytes[start, end)` it ends. */
+  body(bytes: Uint8Array, start: number, end: number): number {
+    const bodyEnd = this.#followBody(bytes, start, end, this.#options.copies);
+    this.#passOn(bytes, start, bodyEnd);
+    return bodyEnd;
   }
 
   /** Passes on what the target sent. Returns what lies behind the response, if anything, and whether the peer took it all at once. */
   response(view: Uint8Array): { rest: Uint8Array | null; mayGoOn: boolean } {
-    const { peer, target, edits } = this.#options;
+    const { peer, target } = this.#options;
     const bytes = this.#held === null ? view : Buffer.concat([this.#held, view]);
     const owner = this.#held === null ? target : undefined;
     this.#held = null;
     const pieces: Uint8Array[] = [];
     let at = 0;
     while (at < bytes.length && this.#state === "open") {
-      if (this.#responseBody !== null) {
-        const state = this.#responseBody.advance(bytes, at, bytes.length);
-        const end = state === "malformed" ? bytes.length : at + this.#responseBody.consumed;
-        pieces.push(bytes.subarray(at, end));
-        at = end;
-        if (state !== "more") this.#state = state === "done" ? "done" : "raw";
-        continue;
-      }
-      const head = this.#responseHead;
-      const result = head.scan(bytes, at, bytes.length, { isHead: this.#isHead, isConnect: this.#isConnect });
-      if (result === "incomplete") {
-        this.#held = bytes.slice(at);
-        break;
-      }
-      if (result !== "complete") {
-        this.#state = "raw";
-        break;
-      }
-      this.#hasHead = true;
-      const mayEdit = !head.isInterim && edits.length > 0;
-      pieces.push(mayEdit ? rewriteHead(bytes, head, edits) : bytes.subarray(at, at + head.length));
-      at += head.length;
-      if (!head.isInterim) this.#beginResponseBody(head);
+      const end =
+        this.#responseBody === null ? this.#scanHead(bytes, at, pieces) : this.#followResponseBody(this.#responseBody, bytes, at, pieces);
+      if (end === at) break;
+      at = end;
     }
-    const mayGoOn = pieces.length === 0 || peer.writeAll(pieces, owner);
+    const mayGoOn = writePieces(peer, pieces, owner);
     const rest = at < bytes.length && this.#state !== "open" ? bytes.subarray(at) : null;
     return { rest, mayGoOn };
   }
@@ -129,15 +119,61 @@ export class PassedExchange {
 
   /** Whether the connection to the peer may carry another request. */
   get keepsAlive(): boolean {
-    return this.#requestKeepsAlive && this.#responseHead.keepAlive;
+    return this.#requestKeepsAlive && this.#responseKeepsAlive;
   }
 
-  /** Ends the copies of the request. */
-  endMirrors(error: string | null): void {
-    for (const mirror of this.#options.mirrors) {
-      if (error === null) mirror.close();
-      else mirror.failed(error);
+  get copies(): RequestCopies {
+    return this.#options.copies;
+  }
+
+  #passOn(bytes: Uint8Array, start: number, end: number): void {
+    this.#options.target.write(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), this.#options.peer);
+  }
+
+  /** Returns where in `bytes[start, end)` the request ends. */
+  #followBody(bytes: Uint8Array, start: number, end: number, copies: RequestCopies | null): number {
+    const body = this.#requestBody;
+    if (body === null || this.#isRequestDone) return start;
+    const state = copies === null || copies.isEmpty ? body.advance(bytes, start, end) : copyBody(copies, body, bytes, start, end);
+    if (state === "done") this.#isRequestDone = true;
+    this.#isBroken = state === "malformed";
+    return this.#isBroken ? end : start + body.consumed;
+  }
+
+  /** Returns where the head ends; `at` when it is not all there, or the response cannot be followed. */
+  #scanHead(bytes: Uint8Array, at: number, pieces: Uint8Array[]): number {
+    const { responseHead: head, edits, limits } = this.#options;
+    const result = head.scan(bytes, at, bytes.length, { isHead: this.#isHead, isConnect: this.#isConnect }, limits);
+    if (result === "incomplete") {
+      this.#held = new Uint8Array(bytes.subarray(at));
+      return at;
     }
+    if (result !== "complete") {
+      this.#state = "raw";
+      return at;
+    }
+    const end = at + head.length;
+    if (head.isInterim) {
+      if (this.#mustLeaveOutContinue && head.status === CONTINUE_STATUS) this.#mustLeaveOutContinue = false;
+      else pieces.push(bytes.subarray(at, end));
+      return end;
+    }
+    pieces.push(edits.length > 0 ? rewriteHead(bytes, head, edits) : bytes.subarray(at, end));
+    this.#responseKeepsAlive = head.keepAlive;
+    this.#beginResponseBody(head);
+    return end;
+  }
+
+  #followResponseBody(body: BodyTracker, bytes: Uint8Array, at: number, pieces: Uint8Array[]): number {
+    const state = body.advance(bytes, at, bytes.length);
+    const end = state === "malformed" ? bytes.length : at + body.consumed;
+    // The head before it is usually its neighbour, and leaves with it as one.
+    const last = pieces.at(-1);
+    if (last !== undefined && last.buffer === bytes.buffer && last.byteOffset + last.length === bytes.byteOffset + at) {
+      pieces[pieces.length - 1] = bytes.subarray(at - last.length, end);
+    } else pieces.push(bytes.subarray(at, end));
+    if (state !== "more") this.#state = state === "done" ? "done" : "raw";
+    return end;
   }
 
   #beginResponseBody(head: ResponseHead): void {
@@ -146,19 +182,27 @@ export class PassedExchange {
     else if (head.bodyKind === "length") this.#responseBody = new LengthBody(head.bodyLength);
     else this.#responseBody = head.bodyKind === "chunked" ? new ChunkedBody() : new UntilCloseBody();
   }
+}
 
-  #mirrorBody(body: BodyTracker, bytes: Uint8Array, start: number, end: number): ReturnType<BodyTracker["advance"]> {
-    const frames: InternalHttpBodyFrame[] = [];
-    const state = body.decode(bytes, start, end, {
-      onData: (view) => frames.push({ kind: "data", value: Uint8Array.from(view) }),
-      onTrailers: (trailers) => frames.push({ kind: "trailers", value: trailers }),
-    });
-    for (const mirror of this.#options.mirrors) {
-      mirror.body(frames);
-      if (state === "done") mirror.finish();
-    }
-    return state;
-  }
+function writePieces(peer: ByteSocket, pieces: readonly Uint8Array[], owner: ByteSocket | undefined): boolean {
+  if (pieces.length === 0) return true;
+  return pieces.length === 1 ? peer.write(pieces[0]!, owner) : peer.writeAll(pieces, owner);
+}
+
+function copyBody(
+  copies: RequestCopies,
+  body: BodyTracker,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): ReturnType<BodyTracker["advance"]> {
+  const frames: InternalHttpBodyFrame[] = [];
+  const state = body.decode(bytes, start, end, {
+    onData: (view) => frames.push({ kind: "data", value: Uint8Array.from(view) }),
+    onTrailers: (trailers) => frames.push({ kind: "trailers", value: trailers }),
+  });
+  copies.body(frames, state === "done");
+  return state;
 }
 
 /** A tracker for the request's body; null when it has none. */

@@ -15,7 +15,7 @@ export interface RequestParts {
   readonly headers: HttpHeaders;
 }
 
-/** Nothing in the result refers to `bytes`. The head must be complete. */
+/** The header values are views of `bytes`, which must not change. The head must be complete. */
 export function requestParts(bytes: Uint8Array, head: RequestHead): RequestParts {
   const { start } = head;
   return {

@@ -1,62 +1,104 @@
-// One request that a client answers: feeds it the body, and writes the client's response to the peer as HTTP.
+// One request that a client answers: feeds it the body, and writes the client's response to the peer as HTTP. It keeps the request's bytes for as long as the client may
+// leave without having heard of it: the target then gets it as if nothing had been.
 
 import type { HttpHeaders, InternalHttpBodyFrame } from "@understudy/protocol";
 import type { ByteSocket } from "../../socket/byteSocket.ts";
-import type { MirroredRequest } from "../mirror/mirrorClient.ts";
 import type { RequestPeer, StolenRequest } from "../steal/stolenRequest.ts";
-import type { BodyTracker } from "./bodyFraming.ts";
+import type { Stealer } from "../subscriptions.ts";
+import type { BodyState, BodyTracker } from "./bodyFraming.ts";
 import { badGateway, REQUEST_DROPPED } from "./errorResponse.ts";
+import type { HeldMemory } from "./heldBytes.ts";
+import type { PeerBacklog } from "./peerBacklog.ts";
+import type { RequestCopies } from "./requestCopies.ts";
 import { ResponseBodyEncoder } from "./responseBody.ts";
 import { encodeResponseHead, type ResponseContext } from "./responseHead.ts";
 
-const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
+/** A request is kept for the target up to this size. */
+const KEPT_MAX_BYTES = 64 * 1024;
+/** The same where the client hears of the request only when its body is complete. */
+const KEPT_WHOLE_MAX_BYTES = 1024 * 1024;
+
+/** A request of more bytes is let go of soon after the client has heard of it, a smaller one when it is answered. */
+const KEPT_LONG_MAX_BYTES = 4096;
+/** How often it is looked whether the client has heard, in ms. */
+const HEARD_CHECK_MS = 500;
+/** Pieces of a response are copied into one up to this size. */
+const JOINED_MAX_BYTES = 4096;
 
 export interface StolenExchangeOptions {
   readonly peer: ByteSocket;
+  readonly stealer: Stealer;
   readonly context: ResponseContext;
   readonly agentVersion: string;
+  /** The request as far as it is there, in memory that never changes. */
+  readonly request: Uint8Array;
   /** The request's body that was not there with its head; null when there is none. */
   readonly body: BodyTracker | null;
-  readonly expectContinue: boolean;
-  readonly mirrors: readonly MirroredRequest[];
-  /** Called when something changed that the connection must act on: see `isOver`. */
-  readonly onChange: () => void;
-  /** Says how much waits for the peer. */
-  readonly setPending: (bytes: number) => void;
+  readonly copies: RequestCopies;
+  readonly backlog: PeerBacklog;
+  readonly memory: HeldMemory;
+  /** Called when there is an end: the connection must act on it. */
+  readonly onEnd: () => void;
 }
 
+/**
+ * How it ended for the peer: "answered" in full; "closes": so that the connection must end, too; "cut": broken off, which the peer must be able to tell; "unheard": the client
+ * never heard of the request, and all of it that there was is in `kept`.
+ */
+export type StolenEnd = "answered" | "closes" | "cut" | "unheard";
+
 export class StolenExchange implements RequestPeer {
+  readonly kind = "stealing";
   readonly #options: StolenExchangeOptions;
   #request: StolenRequest | null = null;
   #isBodyDone: boolean;
+  /** The request's bytes so far; null when the target can no longer get it. */
+  #kept: Uint8Array[] | null;
+  #keptBytes: number;
   #encoder: ResponseBodyEncoder | null = null;
   #isSwitch = false;
-  #isAnswered = false;
   #mustClose = false;
-  #isCut = false;
+  #end: StolenEnd | null = null;
+  #heardCheck: NodeJS.Timeout | undefined;
 
   constructor(options: StolenExchangeOptions) {
     this.#options = options;
     this.#isBodyDone = options.body === null;
+    this.#kept = [options.request];
+    this.#keptBytes = options.request.length;
+    options.memory.change(this.#keptBytes);
   }
 
   /** Gives it the request that the client knows. */
   attach(request: StolenRequest): void {
     this.#request = request;
-    if (this.#options.expectContinue && !this.#isBodyDone && !this.#isAnswered) this.#options.peer.write(CONTINUE);
+    this.#watchHeard();
   }
 
   get request(): StolenRequest | null {
     return this.#request;
   }
 
+  get stealer(): Stealer {
+    return this.#options.stealer;
+  }
+
+  get copies(): RequestCopies {
+    return this.#options.copies;
+  }
+
   get isBodyDone(): boolean {
     return this.#isBodyDone;
   }
 
-  /** The whole response has been written, or none will be. */
-  get isAnswered(): boolean {
-    return this.#isAnswered;
+  /** Null while more of the response may come. */
+  get end(): StolenEnd | null {
+    return this.#end;
+  }
+
+  /** Whether the peer has got anything of an answer. */
+  get hasAnswered(): boolean {
+    return this.#end === null ? this.#encoder !== null : this.#end !== "unheard";
   }
 
   /** The response switched protocols: what follows on the connection belongs to the client. */
@@ -64,47 +106,47 @@ export class StolenExchange implements RequestPeer {
     return this.#isSwitch;
   }
 
-  /** The connection must end after this exchange. */
-  get mustClose(): boolean {
-    return this.#mustClose || !this.#options.context.keepAlive;
-  }
-
-  /** The response broke off: the peer must be able to tell. */
-  get isCut(): boolean {
-    return this.#isCut;
+  /** The request as far as it came; only after the end "unheard". */
+  get kept(): Uint8Array {
+    const kept = this.#kept ?? [];
+    return kept.length === 1 ? kept[0]! : Buffer.concat(kept);
   }
 
   /** Takes body bytes; returns how many belonged to it, or null when they are malformed. */
   takeBody(bytes: Uint8Array, start: number, end: number): number | null {
-    const { body, mirrors } = this.#options;
+    const { body, peer } = this.#options;
     if (body === null || this.#isBodyDone) return 0;
+    const mustKeep = this.#mayKeep(end - start);
+    if (this.#isWaitingForBody && !mustKeep) {
+      this.#request?.passOver("its body is larger than may be collected for this mirrord-protocol version");
+      return 0;
+    }
     const frames: InternalHttpBodyFrame[] = [];
-    const state = body.decode(bytes, start, end, {
-      onData: (view) => frames.push({ kind: "data", value: Uint8Array.from(view) }),
+    const source = mustKeep ? new Uint8Array(bytes.subarray(start, end)) : bytes.subarray(start, end);
+    const state = body.decode(source, 0, source.length, {
+      onData: (value) => frames.push({ kind: "data", value }),
       onTrailers: (trailers) => frames.push({ kind: "trailers", value: trailers }),
     });
     if (state === "malformed") return null;
+    if (mustKeep) this.#keep(source.subarray(0, body.consumed));
     this.#isBodyDone = state === "done";
-    if (frames.length > 0 || this.#isBodyDone) {
-      this.#request?.body(frames, this.#isBodyDone);
-      for (const mirror of mirrors) {
-        mirror.body(frames);
-        if (this.#isBodyDone) mirror.finish();
-      }
-    }
+    if (frames.length > 0 || this.#isBodyDone) this.#passBody(frames, state, mustKeep ? undefined : peer);
     return body.consumed;
   }
 
   /** The peer has gone, or broke off its body. */
   peerFailed(error: string): void {
-    this.#isAnswered = true;
+    this.#finish("cut");
     this.#request?.peerFailed(error);
-    for (const mirror of this.#options.mirrors) mirror.failed(error);
+    this.#options.copies.exchangeEnded(error);
   }
 
-  /** The connection ends: no more of the request will come. */
-  endMirrors(): void {
-    for (const mirror of this.#options.mirrors) mirror.close();
+  /** Gives back what it holds. */
+  release(): void {
+    clearInterval(this.#heardCheck);
+    this.#options.memory.change(-this.#keptBytes);
+    this.#kept = null;
+    this.#keptBytes = 0;
   }
 
   respond(
@@ -112,8 +154,8 @@ export class StolenExchange implements RequestPeer {
     frames: readonly InternalHttpBodyFrame[],
     isLast: boolean,
   ): void {
-    if (this.#isAnswered) return;
-    const { peer, context, setPending } = this.#options;
+    if (this.#end !== null) return;
+    const { peer, backlog, onEnd } = this.#options;
     const pieces: Uint8Array[] = [];
     if (head !== null) pieces.push(this.#beginResponse(head, frames, isLast));
     const encoder = this.#encoder!;
@@ -122,25 +164,65 @@ export class StolenExchange implements RequestPeer {
       const trailers = frames.find((frame) => frame.kind === "trailers");
       pieces.push(...encoder.end(trailers?.value ?? []));
     }
-    if (!peer.writeAll(pieces)) setPending(peer.backlog);
+    if (!writeJoined(peer, pieces)) backlog.update();
     if (!isLast) return;
-    this.#isAnswered = true;
-    this.#mustClose ||= !context.keepAlive;
+    this.#finish(this.#mustClose ? "closes" : "answered");
     this.#request?.delivered(this.#isSwitch);
-    this.#options.onChange();
+    onEnd();
   }
 
-  drop(): void {
-    if (this.#isAnswered) return;
-    const { peer, context, agentVersion } = this.#options;
-    this.#isAnswered = true;
-    if (this.#encoder === null) {
+  drop(isUnheard: boolean): void {
+    if (this.#end !== null) return;
+    const { peer, context, agentVersion, onEnd } = this.#options;
+    if (this.#encoder !== null) this.#finish("cut");
+    else if (isUnheard && this.#kept !== null) this.#finish("unheard");
+    else {
       peer.write(badGateway(agentVersion, REQUEST_DROPPED, { ...context, keepAlive: false }, context.date));
-      this.#mustClose = true;
-    } else {
-      this.#isCut = true;
+      this.#finish("closes");
     }
-    this.#options.onChange();
+    onEnd();
+  }
+
+  #finish(end: StolenEnd): void {
+    this.#end ??= end;
+  }
+
+  /** Whether the client hears of the request when its body is complete, and not before. */
+  get #isWaitingForBody(): boolean {
+    return this.#request?.id === null && !this.#request.isOver;
+  }
+
+  /** Whether the next `bytes` of the body will be kept. Ends the keeping where it has become pointless or too much. */
+  #mayKeep(bytes: number): boolean {
+    if (this.#kept === null) return false;
+    const isWaiting = this.#isWaitingForBody;
+    const maxBytes = isWaiting ? KEPT_WHOLE_MAX_BYTES : KEPT_MAX_BYTES;
+    if (this.#options.memory.hasRoom && this.#keptBytes + bytes <= maxBytes && this.#request?.isUnheard === true) return true;
+    if (!isWaiting) this.release();
+    return false;
+  }
+
+  #keep(piece: Uint8Array): void {
+    this.#kept?.push(piece);
+    this.#keptBytes += piece.length;
+    this.#options.memory.change(piece.length);
+    this.#watchHeard();
+  }
+
+  /** A client may take its time to answer: until then a large request would only take up room. */
+  #watchHeard(): void {
+    if (this.#keptBytes <= KEPT_LONG_MAX_BYTES || this.#heardCheck !== undefined) return;
+    this.#heardCheck = setInterval(() => {
+      if (this.#request?.isUnheard !== true) this.release();
+    }, HEARD_CHECK_MS);
+  }
+
+  /** `owner` owns the memory of the frames; undefined when it is theirs for good. */
+  #passBody(frames: readonly InternalHttpBodyFrame[], state: BodyState, owner: ByteSocket | undefined): void {
+    const { copies } = this.#options;
+    const isDone = state === "done";
+    if (!copies.isEmpty) copies.body(owner === undefined ? frames : frames.map(copyOf), isDone);
+    this.#request?.body(frames, isDone, owner);
   }
 
   #beginResponse(
@@ -157,4 +239,15 @@ export class StolenExchange implements RequestPeer {
     this.#mustClose = encoded.closes;
     return encoded.bytes;
   }
+}
+
+/** Small pieces leave as one: copying them costs less than telling the system of each. */
+function writeJoined(peer: ByteSocket, pieces: readonly Uint8Array[]): boolean {
+  let bytes = 0;
+  for (const piece of pieces) bytes += piece.length;
+  return bytes <= JOINED_MAX_BYTES ? peer.write(Buffer.concat(pieces, bytes)) : peer.writeAll(pieces);
+}
+
+function copyOf(frame: InternalHttpBodyFrame): InternalHttpBodyFrame {
+  return frame.kind === "data" ? { kind: "data", value: new Uint8Array(frame.value) } : frame;
 }

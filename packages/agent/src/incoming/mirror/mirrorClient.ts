@@ -1,37 +1,58 @@
-// One session in its role as a listener: it gets copies of what peers send, and can never slow that down. What it has no room for is not mirrored, counted,
-// and, where a connection or request had begun, ended for it with a message that says so.
+// One session in its role as a listener: it gets copies of what peers send, and can never slow that down unless the admin allows it. While it is behind, nothing new is begun for it, so
+// that what has begun can be completed; what it misses is counted, and it is told.
 
-import type { DaemonTcp, HttpFilter, InternalHttpBodyFrame, LayerTcp } from "@understudy/protocol";
+import type { DaemonTcp, HttpFilter, LayerTcp } from "@understudy/protocol";
 import type { SessionLink } from "../../link/sessionLink.ts";
 import type { Metrics } from "../../metrics/metrics.ts";
+import type { ByteSocket } from "../../socket/byteSocket.ts";
 import type { Arrival } from "../arrival.ts";
 import { connectionMessage } from "../connectionMessage.ts";
-import { type CompiledFilter, compileFilter } from "../http/filter/compileFilter.ts";
-import { FilterError } from "../http/filter/filterError.ts";
+import { compileFilter } from "../http/filter/compileFilter.ts";
 import type { IncomingTraffic } from "../incomingTraffic.ts";
 import { PortClaims } from "../portClaims.ts";
-import { bodyMessage, type RequestStart, startMessages } from "../steal/requestForms.ts";
+import { type RequestStart, startMessages } from "../steal/requestForms.ts";
 import type { Mirrorer } from "../subscriptions.ts";
+import { MirroredConnection, type MirroredOptions, MirroredRequest } from "./mirrored.ts";
+import { MirrorLosses } from "./mirrorLosses.ts";
+import { MirrorPatience } from "./mirrorPatience.ts";
 
-/** What the client reads when a copy was ended for want of room. */
-const BACKLOG_TEXT = "the client does not read fast enough";
+/** How much is mirrored, for all clients. */
+export interface MirrorSettings {
+  /** Share of the connections and of the requests that are mirrored, 1 to 100. */
+  readonly samplePercent: number;
+  /** How long the peer of a raw connection may wait at a time for a client that is behind, in ms. 0: not at all. */
+  readonly patienceMs: number;
+}
 
 export interface MirrorClientOptions {
   readonly link: SessionLink;
   readonly traffic: IncomingTraffic;
   readonly metrics: Metrics;
+  readonly settings: MirrorSettings;
 }
+
+type Copy = MirroredConnection | MirroredRequest;
 
 export class MirrorClient implements Mirrorer, Disposable {
   readonly link: SessionLink;
   readonly #traffic: IncomingTraffic;
   readonly #metrics: Metrics;
   readonly #claims: PortClaims;
-  readonly #mirrored = new Map<number | bigint, Mirrored>();
+  readonly #settings: MirrorSettings;
+  readonly #losses: MirrorLosses;
+  readonly #patience: MirrorPatience;
+  readonly #mirrored = new Map<number | bigint, Copy>();
+  readonly #connectionSample: Sample;
+  readonly #requestSample: Sample;
   #nextId = 0;
 
-  constructor({ link, traffic, metrics }: MirrorClientOptions) {
+  constructor({ link, traffic, metrics, settings }: MirrorClientOptions) {
     this.link = link;
+    this.#settings = settings;
+    this.#losses = new MirrorLosses(link, metrics);
+    this.#patience = new MirrorPatience(link, settings.patienceMs);
+    this.#connectionSample = new Sample(settings.samplePercent);
+    this.#requestSample = new Sample(settings.samplePercent);
     this.#traffic = traffic;
     this.#metrics = metrics;
     this.#claims = new PortClaims({
@@ -59,155 +80,89 @@ export class MirrorClient implements Mirrorer, Disposable {
     }
   }
 
-  mirrorConnection(arrival: Arrival): MirroredConnection | null {
-    if (!this.#hasRoom()) return null;
+  mirrorConnection(arrival: Arrival, socket: ByteSocket): MirroredConnection | null {
+    if (arrival.tls !== null && !this.link.allows("modeAgnosticHttpRequests")) {
+      this.link.tell("error", "A TLS connection was not mirrored due to mirrord-protocol version requirement: >=1.19.4");
+      return null;
+    }
+    if (!this.#connectionSample.takes() || !this.#mayBegin()) return null;
     const id = this.#nextId++;
     this.#send(connectionMessage(this.link, id, arrival));
-    return this.#add(new MirroredConnection(id, this.#mirroredOptions(id)));
+    return this.#add(new MirroredConnection(id, socket, this.#mirroredOptions(id)));
   }
 
-  mirrorRequest(start: RequestStart): MirroredRequest | null {
+  mirrorRequest(start: RequestStart, mayUpgrade: boolean): MirroredRequest | null {
     if (!this.link.allows("modeAgnosticHttpRequests")) {
       this.link.tell("error", "An HTTP request was not mirrored due to mirrord-protocol version requirement: >=1.19.4");
       return null;
     }
-    if (!this.#hasRoom()) return null;
+    if (!this.#requestSample.takes() || !this.#mayBegin()) return null;
     const id = this.#nextId++;
     for (const message of startMessages("chunkedV2", id, start)) this.#send(message);
-    const request = new MirroredRequest(id, this.#mirroredOptions(id));
-    if (start.isLast) request.end();
-    return this.#add(request);
+    const request = this.#add(new MirroredRequest(id, mayUpgrade, this.#mirroredOptions(id)));
+    if (start.isLast) request.complete();
+    return request;
   }
 
   [Symbol.dispose](): void {
     this.#claims[Symbol.dispose]();
     for (const mirrored of this.#mirrored.values()) mirrored.abandon();
+    this.#patience[Symbol.dispose]();
+    this.#losses[Symbol.dispose]();
   }
 
-  #hasRoom(): boolean {
-    if (this.link.hasRoom) return true;
-    this.#metrics.mirrorDroppedConnections.add();
+  /** Nothing new while the client is behind: its room is for what has begun. */
+  #mayBegin(): boolean {
+    if (this.link.copyRoom === "plenty") return true;
+    this.#losses.missed();
     return false;
   }
 
   #mirroredOptions(id: number): MirroredOptions {
     return {
       link: this.link,
-      metrics: this.#metrics,
-      send: (message) => this.#send(message),
+      losses: this.#losses,
+      patience: this.#patience,
       onGone: () => {
         if (this.#mirrored.delete(id)) this.#metrics.mirrorConnectionSubscriptionCount.add(-1);
       },
     };
   }
 
-  #add<T extends Mirrored>(mirrored: T): T {
-    if (mirrored.isOver) return mirrored;
+  #add<T extends Copy>(mirrored: T): T {
     this.#mirrored.set(mirrored.id, mirrored);
     this.#metrics.mirrorConnectionSubscriptionCount.add(1);
     return mirrored;
   }
 
   #subscribe(port: number, httpFilter: HttpFilter | null): void {
-    let filter: CompiledFilter | null;
-    try {
-      filter = httpFilter === null ? null : compileFilter(httpFilter);
-    } catch (error) {
-      if (!(error instanceof FilterError)) throw error;
-      this.link.reply({ kind: "close", value: `Failed to parse the given HTTP filter: ${error.message}` });
-      return;
-    }
-    this.#claims.subscribe(port, () => this.#traffic.mirror(port, { subscriber: this, filter }));
+    const compiling = httpFilter === null ? Promise.resolve(null) : compileFilter(httpFilter, this.#traffic.filterMeans(this.link));
+    this.#claims.subscribe(port, compiling, (filter) => {
+      this.#traffic.mirror(port, { subscriber: this, filter });
+      const { samplePercent } = this.#settings;
+      if (samplePercent < 100)
+        this.link.tell("info", `Of port ${port}, ${samplePercent} % of the connections and requests are mirrored, as set for this agent`);
+    });
   }
 
   #send(message: DaemonTcp): void {
-    this.link.stream({ kind: "tcp", value: message });
+    this.link.copy({ kind: "tcp", value: message });
   }
 }
 
-interface MirroredOptions {
-  readonly link: SessionLink;
-  readonly metrics: Metrics;
-  readonly send: (message: DaemonTcp) => void;
-  readonly onGone: () => void;
-}
+/** Takes an even share of what it is asked about, without chance. */
+class Sample {
+  readonly #percent: number;
+  #due = 0;
 
-/** What both kinds have in common: an id, and exactly one end. */
-class Mirrored {
-  readonly id: number;
-  protected readonly options: MirroredOptions;
-  #isOver = false;
-
-  constructor(id: number, options: MirroredOptions) {
-    this.id = id;
-    this.options = options;
+  constructor(percent: number) {
+    this.#percent = percent;
   }
 
-  get isOver(): boolean {
-    return this.#isOver;
-  }
-
-  /** The peer's connection, or the agent's to the target, broke. */
-  failed(error: string): void {
-    if (this.#isOver) return;
-    this.options.link.tell("warn", `Mirrored connection ${this.id} failed: ${error}`);
-    this.close();
-  }
-
-  /** Nothing more will come. */
-  close(): void {
-    if (this.#isOver) return;
-    this.options.send({ kind: "close", value: { connectionId: this.id } });
-    this.abandon();
-  }
-
-  /** The client wants no more of it. */
-  abandon(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.options.onGone();
-  }
-
-  /** Whether `bytes` may be sent; ends the copy when they may not. */
-  protected mayTake(bytes: number): boolean {
-    if (this.#isOver) return false;
-    if (this.options.link.hasRoom) return true;
-    this.options.metrics.mirrorDroppedBytes.add(bytes);
-    this.options.metrics.mirrorDroppedConnections.add();
-    this.failed(BACKLOG_TEXT);
-    return false;
-  }
-}
-
-/** The copy of a raw connection: what the peer sends. */
-export class MirroredConnection extends Mirrored {
-  /** `bytes` may change after the call: what is queued is a copy. */
-  data(bytes: Uint8Array): void {
-    if (this.mayTake(bytes.length)) this.options.send({ kind: "data", value: { connectionId: this.id, bytes: Uint8Array.from(bytes) } });
-  }
-
-  /** The peer ended its direction. */
-  ended(): void {
-    if (!this.isOver) this.options.send({ kind: "data", value: { connectionId: this.id, bytes: new Uint8Array(0) } });
-  }
-}
-
-/** The copy of an HTTP request. */
-export class MirroredRequest extends Mirrored {
-  /** The frames must be the caller's to give away. */
-  body(frames: readonly InternalHttpBodyFrame[]): void {
-    const bytes = frames.reduce((sum, frame) => sum + (frame.kind === "data" ? frame.value.length : 0), 0);
-    if (frames.length > 0 && this.mayTake(bytes)) this.options.send(bodyMessage(this.id, frames, false));
-  }
-
-  /** The body is complete. */
-  finish(): void {
-    if (!this.isOver) this.options.send(bodyMessage(this.id, [], true));
-    this.close();
-  }
-
-  /** The whole request was in its first message. */
-  end(): void {
-    this.close();
+  takes(): boolean {
+    this.#due += this.#percent;
+    if (this.#due < 100) return false;
+    this.#due -= 100;
+    return true;
   }
 }

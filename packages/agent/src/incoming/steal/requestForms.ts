@@ -1,17 +1,17 @@
 // The forms in which a request travels to a client. Which one depends on the version the client announced: the newest streams the body, old ones need
 // all of it first.
 
-import type { DaemonTcp, HttpHeaders, InternalHttpBodyFrame, SocketAddr } from "@understudy/protocol";
+import type { DaemonTcp, HttpHeaders, InternalHttpBodyFrame } from "@understudy/protocol";
 import type { SessionLink } from "../../link/sessionLink.ts";
+import { type Arrival, transportOf } from "../arrival.ts";
 
 /** A request as it was when its head had arrived. */
 export interface RequestStart {
   readonly method: string;
   readonly uri: string;
   readonly headers: HttpHeaders;
-  readonly version: "HTTP/1.0" | "HTTP/1.1";
-  readonly peer: SocketAddr;
-  readonly original: SocketAddr;
+  readonly version: "HTTP/1.0" | "HTTP/1.1" | "HTTP/2.0";
+  readonly arrival: Arrival;
   /** The body as far as it was there. */
   readonly frames: readonly InternalHttpBodyFrame[];
   readonly isLast: boolean;
@@ -32,9 +32,10 @@ export function isWhole(form: RequestForm): boolean {
 
 /** The messages that begin a request. `start.isLast` must be true for the forms that need the whole body. */
 export function startMessages(form: RequestForm, connectionId: number, start: RequestStart): readonly DaemonTcp[] {
-  const { method, uri, headers, version, peer, original, frames, isLast } = start;
+  const { method, uri, headers, version, arrival, frames, isLast } = start;
   const request = { method, uri, headers, version };
   const ids = { connectionId, requestId: 0 };
+  const { peer, original } = arrival;
   const { port } = original;
   switch (form) {
     case "plain":
@@ -58,7 +59,7 @@ export function startMessages(form: RequestForm, connectionId: number, start: Re
               ...ids,
               request: { ...request, body: { frames, isLast } },
               metadata: { kind: "v1", value: { source: peer, destination: original } },
-              transport: { kind: "tcp" },
+              transport: transportOf(arrival),
             },
           },
         },

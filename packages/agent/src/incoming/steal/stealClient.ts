@@ -1,12 +1,12 @@
 // One session in its role as a stealer: its subscriptions, and the connections and requests that it answers.
 
-import type { DaemonTcp, HttpFilter, LayerTcpSteal, StealType, U64 } from "@understudy/protocol";
+import type { DaemonTcp, LayerTcpSteal, StealType, U64 } from "@understudy/protocol";
 import type { ReusedBuffer, SessionLink } from "../../link/sessionLink.ts";
 import type { ByteSocket } from "../../socket/byteSocket.ts";
-import type { PendingBytes } from "../../task/pendingBytes.ts";
+import type { WaitingBytes } from "../../task/waitingBytes.ts";
 import type { Arrival } from "../arrival.ts";
-import { type CompiledFilter, compileFilter, compileHeaderFilter } from "../http/filter/compileFilter.ts";
-import { FilterError } from "../http/filter/filterError.ts";
+import type { CompiledFilter, FilterMeans } from "../http/filter/compiledFilter.ts";
+import { compileFilter, compileHeaderFilter } from "../http/filter/compileFilter.ts";
 import { connectionMessage } from "../connectionMessage.ts";
 import { PortClaims } from "../portClaims.ts";
 import type { Stealer } from "../subscriptions.ts";
@@ -14,28 +14,34 @@ import type { IncomingTraffic } from "../incomingTraffic.ts";
 import { StolenConnection } from "./stolenConnection.ts";
 import { type RequestPeer, type RequestStart, StolenRequest } from "./stolenRequest.ts";
 
+/** Rest between two texts about requests that the client missed, in ms. */
+const REPORT_REST_MS = 10_000;
+
 export interface StealClientOptions {
   readonly link: SessionLink;
   readonly traffic: IncomingTraffic;
   /** What waits for the peers of this client's connections. */
-  readonly pending: PendingBytes;
+  readonly waiting: WaitingBytes;
 }
 
 export class StealClient implements Stealer, Disposable {
   readonly link: SessionLink;
   readonly #traffic: IncomingTraffic;
-  readonly #pending: PendingBytes;
+  readonly #waiting: WaitingBytes;
   readonly #claims: PortClaims;
   readonly #connections = new Map<U64, StolenConnection>();
   readonly #requests = new Map<U64, StolenRequest>();
   /** Requests of which the client does not know yet. */
   readonly #unannounced = new Set<StolenRequest>();
   #nextId = 0;
+  /** Requests that went to the target instead, and have not been told of. */
+  #passedOver = 0;
+  #nextReportMs = 0;
 
-  constructor({ link, traffic, pending }: StealClientOptions) {
+  constructor({ link, traffic, waiting }: StealClientOptions) {
     this.link = link;
     this.#traffic = traffic;
-    this.#pending = pending;
+    this.#waiting = waiting;
     this.#claims = new PortClaims({
       link,
       traffic,
@@ -102,7 +108,16 @@ export class StealClient implements Stealer, Disposable {
   }
 
   trackPending(): (bytes: number) => void {
-    return this.#pending.track();
+    return this.#waiting.track();
+  }
+
+  passedOver(): void {
+    this.#passedOver += 1;
+    const now = performance.now();
+    if (now < this.#nextReportMs) return;
+    this.#nextReportMs = now + REPORT_REST_MS;
+    this.link.tell("warn", `${this.#passedOver} HTTP requests were passed to the target, since this client does not read fast enough`);
+    this.#passedOver = 0;
   }
 
   takeUpgraded(id: number, socket: ByteSocket): StolenConnection {
@@ -124,7 +139,7 @@ export class StealClient implements Stealer, Disposable {
       id,
       link: this.link,
       socket,
-      pending: this.#pending,
+      waiting: this.#waiting,
       onGone: () => this.#connections.delete(id),
     });
     this.#connections.set(id, connection);
@@ -136,16 +151,9 @@ export class StealClient implements Stealer, Disposable {
   }
 
   #subscribe(type: StealType): void {
-    let port: number;
-    let filter: CompiledFilter | null;
-    try {
-      [port, filter] = compiled(type);
-    } catch (error) {
-      if (!(error instanceof FilterError)) throw error;
-      this.link.reply({ kind: "close", value: `Failed to parse the given HTTP filter: ${error.message}` });
-      return;
-    }
-    this.#claims.subscribe(port, () => this.#traffic.steal(port, { subscriber: this, filter }));
+    const port = type.kind === "all" ? type.value : type.value[0];
+    const compiling = compiled(type, this.#traffic.filterMeans(this.link));
+    this.#claims.subscribe(port, compiling, (filter) => this.#traffic.steal(port, { subscriber: this, filter }));
   }
 
   #send(message: DaemonTcp): void {
@@ -153,15 +161,13 @@ export class StealClient implements Stealer, Disposable {
   }
 }
 
-function compiled(type: StealType): [port: number, filter: CompiledFilter | null] {
+function compiled(type: StealType, means: FilterMeans): Promise<CompiledFilter | null> {
   switch (type.kind) {
     case "all":
-      return [type.value, null];
+      return Promise.resolve(null);
     case "filteredHttp":
-      return [type.value[0], compileHeaderFilter(type.value[1])];
-    case "filteredHttpEx": {
-      const [port, filter]: readonly [number, HttpFilter] = type.value;
-      return [port, compileFilter(filter)];
-    }
+      return compileHeaderFilter(type.value[1], means);
+    case "filteredHttpEx":
+      return compileFilter(type.value[1], means);
   }
 }

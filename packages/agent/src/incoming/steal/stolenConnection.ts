@@ -3,7 +3,8 @@
 import type { DaemonTcp } from "@understudy/protocol";
 import type { ReusedBuffer, SessionLink } from "../../link/sessionLink.ts";
 import type { ByteSocket } from "../../socket/byteSocket.ts";
-import type { PendingBytes } from "../../task/pendingBytes.ts";
+import { StuckWatch } from "../../task/stuckWatch.ts";
+import type { WaitingBytes } from "../../task/waitingBytes.ts";
 
 /** Time for a peer to leave after its client has left, in ms. */
 const ORPHAN_MS = 5000;
@@ -15,23 +16,30 @@ export interface StolenConnectionOptions {
   readonly link: SessionLink;
   readonly socket: ByteSocket;
   /** What waits for this client's peers. */
-  readonly pending: PendingBytes;
+  readonly waiting: WaitingBytes;
   readonly onGone: () => void;
 }
 
 export class StolenConnection {
   readonly #options: StolenConnectionOptions;
-  readonly #setPending: (bytes: number) => void;
+  readonly #setWaiting: (bytes: number) => void;
+  readonly #watch: StuckWatch;
   #withdraw: (() => void) | null = null;
 
   /** Takes over the socket. */
   constructor(options: StolenConnectionOptions) {
     this.#options = options;
-    this.#setPending = options.pending.track();
-    options.socket.reader = {
+    const { socket } = options;
+    this.#setWaiting = options.waiting.track();
+    this.#watch = new StuckWatch({
+      timeoutMs: STUCK_MS,
+      progress: () => socket.unsentBytes,
+      onStuck: () => socket.abort(new Error(`the peer took nothing for ${STUCK_MS} ms`)),
+    });
+    socket.reader = {
       bytes: (view) => this.peerBytes(view),
       ended: () => this.peerEnded(),
-      drained: () => this.#setPending(0),
+      drained: () => this.#drained(),
       closed: (error) => this.#closed(error),
     };
   }
@@ -56,7 +64,10 @@ export class StolenConnection {
   clientBytes(bytes: Uint8Array, owner: ReusedBuffer): void {
     const { socket } = this.#options;
     if (bytes.length === 0) socket.end();
-    else if (!socket.write(bytes, owner)) this.#setPending(socket.backlog);
+    else if (!socket.write(bytes, owner)) {
+      this.#setWaiting(socket.backlog);
+      this.#watch.isWaiting = true;
+    }
   }
 
   /** The client wants nothing more of it: the peer gets the end of the stream and some time to leave. */
@@ -64,13 +75,20 @@ export class StolenConnection {
     const { socket, onGone } = this.#options;
     this.#withdraw?.();
     onGone();
-    socket.reader = { bytes: () => true, drained: () => this.#setPending(0), closed: () => this.#setPending(0) };
+    this.#watch[Symbol.dispose]();
+    socket.reader = { bytes: () => true, drained: () => this.#setWaiting(0), closed: () => this.#setWaiting(0) };
     socket.endAndLinger(ORPHAN_MS, STUCK_MS);
+  }
+
+  #drained(): void {
+    this.#setWaiting(0);
+    this.#watch.isWaiting = false;
   }
 
   #closed(error: Error | null): void {
     const { id, link, onGone } = this.#options;
-    this.#setPending(0);
+    this.#setWaiting(0);
+    this.#watch[Symbol.dispose]();
     this.#withdraw?.();
     onGone();
     if (error !== null) link.tell("warn", `Stolen connection ${id} failed: incoming connection failed: ${error.message}`);

@@ -2,14 +2,11 @@
 // exactly one thing ends it: the answer was delivered, the peer or its body failed, or the client gave up.
 
 import type { DaemonTcp, HttpHeaders, InternalHttpBodyFrame, LayerTcpSteal } from "@understudy/protocol";
-import type { SessionLink } from "../../link/sessionLink.ts";
+import type { ReusedBuffer, SessionLink } from "../../link/sessionLink.ts";
 import { InvalidResponse } from "../http/responseHead.ts";
 import { bodyMessage, isWhole, type RequestForm, requestForm, type RequestStart, startMessages } from "./requestForms.ts";
 
 export type { RequestStart } from "./requestForms.ts";
-
-/** Most body bytes that are collected for a client which can only take a body as a whole. */
-const MAX_WHOLE_BODY_BYTES = 1024 * 1024;
 
 /** The side of the one who made the request. */
 export interface RequestPeer {
@@ -22,8 +19,8 @@ export interface RequestPeer {
     frames: readonly InternalHttpBodyFrame[],
     isLast: boolean,
   ): void;
-  /** There will be no answer, or no more of it. */
-  drop(): void;
+  /** There will be no answer, or no more of it. `isUnheard`: nothing of the request has left for the client, so somebody else may answer it. */
+  drop(isUnheard: boolean): void;
 }
 
 type Answer = Extract<LayerTcpSteal, { kind: "httpResponse" | "httpResponseFramed" | "httpResponseChunked" }>;
@@ -47,14 +44,15 @@ export class StolenRequest {
   #id: number | null = null;
   /** The body so far, for forms that need all of it. */
   readonly #collected: InternalHttpBodyFrame[] = [];
-  #collectedBytes = 0;
+  /** Where in the session's data it begins. */
+  #position = 0;
   #state: "waiting" | "answering" | "over" = "waiting";
 
   constructor(options: StolenRequestOptions) {
     this.#options = options;
     this.#form = requestForm(options.link);
     const { start } = options;
-    if (isWhole(this.#form) && !start.isLast) this.#collect(start.frames);
+    if (isWhole(this.#form) && !start.isLast) this.#collected.push(...start.frames);
     else this.#begin(start);
   }
 
@@ -70,16 +68,21 @@ export class StolenRequest {
     return this.#options.link;
   }
 
-  /** More of the request's body. The frames must be the caller's to give away. */
-  body(frames: readonly InternalHttpBodyFrame[], isLast: boolean): void {
+  /** Whether nothing of it has left for the client. */
+  get isUnheard(): boolean {
+    return this.#id === null || !this.link.hasBegunToSend(this.#position);
+  }
+
+  /** More of the request's body. `owner` owns the memory of the frames; without one it must never change. Nothing is owned before there is an id. */
+  body(frames: readonly InternalHttpBodyFrame[], isLast: boolean, owner?: ReusedBuffer): void {
     if (this.#state === "over") return;
     if (this.#id !== null) {
       // The end is always a message of its own.
-      if (frames.length > 0) this.#send(bodyMessage(this.#id, frames, false));
+      if (frames.length > 0) this.#send(bodyMessage(this.#id, frames, false), owner);
       if (isLast) this.#send(bodyMessage(this.#id, [], true));
       return;
     }
-    this.#collect(frames);
+    this.#collected.push(...frames);
     if (isLast && this.#state === "waiting") this.#begin({ ...this.#options.start, frames: this.#collected, isLast: true });
   }
 
@@ -90,7 +93,7 @@ export class StolenRequest {
     } catch (error) {
       if (!(error instanceof InvalidResponse)) throw error;
       this.link.tell("error", `Response to stolen request ${this.#id} is not valid HTTP: ${error.message}`);
-      this.#options.peer.drop();
+      this.#options.peer.drop(false);
       this.#over(true);
     }
   }
@@ -111,8 +114,15 @@ export class StolenRequest {
   /** The client gave it up, or has gone. */
   abandon(): void {
     if (this.#state === "over") return;
+    const { isUnheard } = this;
     this.#over(false);
-    this.#options.peer.drop();
+    this.#options.peer.drop(isUnheard);
+  }
+
+  /** It is not for this client after all. Only before there is an id. */
+  passOver(why: string): void {
+    this.link.tell("error", `An HTTP request was not stolen: ${why}`);
+    this.abandon();
   }
 
   #answer(message: Answer): void {
@@ -145,21 +155,9 @@ export class StolenRequest {
     this.#options.peer.respond(head, frames, isLast);
   }
 
-  #collect(frames: readonly InternalHttpBodyFrame[]): void {
-    for (const frame of frames) this.#collectedBytes += frame.kind === "data" ? frame.value.length : 0;
-    if (this.#collectedBytes > MAX_WHOLE_BODY_BYTES) {
-      this.link.tell(
-        "error",
-        `An HTTP request was not stolen: its body exceeds ${MAX_WHOLE_BODY_BYTES} bytes, the most for this mirrord-protocol version`,
-      );
-      this.abandon();
-      return;
-    }
-    this.#collected.push(...frames);
-  }
-
   #begin(start: RequestStart): void {
     this.#id = this.#options.takeId();
+    this.#position = this.link.streamPosition;
     this.#options.onId(this.#id, this);
     for (const message of startMessages(this.#form, this.#id, start)) this.#send(message);
   }
@@ -171,8 +169,8 @@ export class StolenRequest {
     if (mustTell && this.#id !== null) this.#send({ kind: "close", value: { connectionId: this.#id } });
   }
 
-  #send(message: DaemonTcp): void {
-    this.link.stream({ kind: "tcpSteal", value: message });
+  #send(message: DaemonTcp, owner?: ReusedBuffer): void {
+    this.link.stream({ kind: "tcpSteal", value: message }, owner);
   }
 }
 

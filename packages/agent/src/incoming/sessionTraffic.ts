@@ -1,0 +1,42 @@
+// One session's part in the incoming traffic: its subscriptions and what they bring it, in both roles.
+
+import type { SessionLink } from "../link/sessionLink.ts";
+import { WaitingBytes } from "../task/waitingBytes.ts";
+import type { IncomingTraffic, IncomingTrafficOptions } from "./incomingTraffic.ts";
+import { MirrorClient } from "./mirror/mirrorClient.ts";
+import { StealClient } from "./steal/stealClient.ts";
+
+export class SessionTraffic implements Disposable {
+  readonly #steal: StealClient;
+  readonly #mirror: MirrorClient;
+  readonly #waiting: WaitingBytes;
+
+  constructor(
+    link: SessionLink,
+    traffic: IncomingTraffic,
+    { metrics, budget, maxPendingBytes, mirror }: IncomingTrafficOptions,
+    onRelief: () => void,
+  ) {
+    this.#waiting = new WaitingBytes({ maxBytes: maxPendingBytes, budget, onRelief });
+    this.#steal = new StealClient({ link, traffic, waiting: this.#waiting });
+    this.#mirror = new MirrorClient({ link, traffic, metrics, settings: mirror });
+  }
+
+  steal(...message: Parameters<StealClient["handle"]>): void {
+    this.#steal.handle(...message);
+  }
+
+  mirror(...message: Parameters<MirrorClient["handle"]>): void {
+    this.#mirror.handle(...message);
+  }
+
+  get isOverfull(): boolean {
+    return this.#waiting.isOverfull;
+  }
+
+  [Symbol.dispose](): void {
+    this.#steal[Symbol.dispose]();
+    this.#mirror[Symbol.dispose]();
+    this.#waiting[Symbol.dispose]();
+  }
+}
