@@ -2,13 +2,13 @@
 # npm and apt run on the machine's own Node; everything after them on the Node of node_modules.
 
 .DEFAULT_GOAL := help
-.PHONY: help build check test test-full demo lint format bench clean install install-host
+.PHONY: help build check test test-full demo image lint format bench clean install install-host
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 # Two test files at once: most of them wait, some of them measure.
 TEST_FLAGS := --conditions=source --test --test-reporter=spec --test-concurrency=2
-TESTS := 'packages/*/src/**/*.test.ts' 'test/**/*.test.ts' 'bench/**/*.test.ts'
+TESTS := 'packages/*/src/**/*.test.ts' 'test/**/*.test.ts' 'bench/**/*.test.ts' 'scripts/**/*.test.ts'
 ON_NODE := PATH="$(CURDIR)/node_modules/.bin:$$PATH"
 
 help: ## print this list
@@ -36,6 +36,9 @@ test-full: install-host check ## the same and the long ones (*.fulltest.ts)
 demo: install-host build ## see it work on this machine
 	@bin/understudy demo
 
+image: build ## make the container image, dist/image/*.oci.tar; ARCH=arm64 or amd64 for another processor
+	@$(ON_NODE) node scripts/image/build.ts $(if $(ARCH),--arch $(ARCH))
+
 bench: install-host build ## run all measurements (bench/*/run.ts)
 	@found=; for run in bench/*/run.ts; do \
 	  [ -e "$$run" ] || continue; \
@@ -43,7 +46,7 @@ bench: install-host build ## run all measurements (bench/*/run.ts)
 	done; [ -n "$$found" ] || echo "no bench/*/run.ts yet"
 
 clean: ## remove what the build made, not node_modules
-	@rm -rf packages/*/dist bench/dist test/dist
+	@rm -rf dist packages/*/dist bench/dist test/dist scripts/image/dist
 
 install:
 	@scripts/install.sh

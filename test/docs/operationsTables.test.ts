@@ -34,7 +34,7 @@ suite("docs/operations.md", () => {
     parseSettings(env);
     parseCommandLine(["targetless"], env);
     const page = await readFile(operationsPage, "utf8");
-    const rows = [...page.matchAll(/^\| `([A-Z][A-Z_]+)` \| (?!info|warn|error)/gm)].map(([, name]) => name ?? "");
+    const rows = [...page.matchAll(/^\| `([A-Z][A-Z0-9_]+)` \| (?!info|warn|error)/gm)].map(([, name]) => name ?? "");
     // Read by the launcher and by the main module.
     const elsewhere = ["NO_COLOR", "UV_THREADPOOL_SIZE"];
     assert.deepEqual(rows.toSorted(), [...read, ...elsewhere].toSorted());

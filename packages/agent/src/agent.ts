@@ -5,22 +5,32 @@ import { createServer } from "node:net";
 import { getgid } from "node:process";
 import { Writer } from "@understudy/protocol";
 import type { AgentOptions } from "./cli.ts";
+import { createRefusingResolver } from "./dns/refusingResolver.ts";
 import { createResolver } from "./dns/resolver.ts";
-import { parseEnviron } from "./env/environ.ts";
 import { selectEnvironment } from "./env/select.ts";
 import { AnswerBuffers } from "./files/answerBuffer.ts";
 import { createFiles } from "./files/files.ts";
 import { InstantReads } from "./files/instantReads.ts";
+import { listTargetDirectory } from "./files/listTargetDirectory.ts";
 import { readTargetFile } from "./files/readTargetFile.ts";
-import { TargetPaths } from "./files/targetPaths.ts";
+import { findWalker, TargetPaths } from "./files/targetPaths.ts";
+import type { FilterServices } from "./incoming/http/filter/compiledFilter.ts";
+import { createFilterServices } from "./incoming/http/filter/filterServices.ts";
+import { createJqEngine } from "./incoming/http/filter/jq/jqEngine.ts";
 import { IncomingTraffic } from "./incoming/incomingTraffic.ts";
+import { TlsPorts } from "./incoming/tls/tlsPorts.ts";
+import type { TargetFiles } from "./incoming/tls/trustRoots.ts";
+import { joinLauncher, type Launcher } from "./incoming/redirect/launcher.ts";
+import { hasLeftoverRules, leftoverRulesText } from "./incoming/redirect/leftoverRules.ts";
+import { excludeFromMesh } from "./incoming/redirect/meshExclusion.ts";
+import { passMark } from "./incoming/redirect/ownTraffic.ts";
 import { createRedirector } from "./incoming/redirect/redirector.ts";
 import type { DescriptorSink } from "./log/lineSink.ts";
 import type { Log } from "./log/log.ts";
 import { reportBug } from "./log/reportBug.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { startMetricsServer } from "./metrics/server.ts";
-import { findEphemeralTarget, openRoot, readEnviron, type Target, targetless } from "./runtime/target.ts";
+import { watchProcessExit } from "./namespace/processExit.ts";
 import type { Services } from "./session/services.ts";
 import { Sessions } from "./session/sessions.ts";
 import type { Settings } from "./settings.ts";
@@ -28,7 +38,10 @@ import { type ListeningSocket, takeListeningSocket } from "./socket/acceptHandle
 import { ReceiveBuffers } from "./socket/receiveBuffer.ts";
 import { watchEventLoopDelay } from "./task/eventLoopDelay.ts";
 import { MemoryBudget } from "./task/memoryBudget.ts";
+import type { ThreadPool } from "./task/threadPool.ts";
 import { createTurnEnd } from "./task/turnEnd.ts";
+import { StartError } from "./startError.ts";
+import { findTarget, openTargetRoot, type Target, targetEnvironment } from "./target.ts";
 import { AGENT_VERSION } from "./version.ts";
 
 /** Most bytes of one write-ahead copy: payloads up to here are copied into shared memory, larger ones referenced. */
@@ -42,12 +55,12 @@ const STUCK_PEER_TIMEOUT_MS = 30_000;
 const DRAIN_MS = 1500;
 const LAST_DRAIN_MS = 500;
 
-/** A failure to start that the admin can act on; it has been logged. */
-export class StartError extends Error {
-  override readonly name = "StartError";
-}
+/** Code of an agent that found redirect rules of another. Whoever started it must not remove them. */
+const LEFTOVER_RULES_EXIT_CODE = 99;
 
 export interface AgentParts {
+  /** The threads of this process's pool. */
+  readonly threads: ThreadPool;
   readonly options: AgentOptions;
   readonly settings: Settings;
   readonly log: Log;
@@ -55,46 +68,69 @@ export interface AgentParts {
   readonly sink: DescriptorSink;
   /** Aborted to stop the agent; its reason is told to the clients. */
   readonly stop: AbortSignal;
+  /** Told when the agent begins to end, for whatever reason. */
+  readonly onStopping: () => void;
 }
 
 /**
  * Runs until the last client has left, nobody came, or `stop` aborts. Resolves to the exit code.
  * @throws StartError
  */
-export async function runAgent({ options, settings, log, sink, stop }: AgentParts): Promise<number> {
+export async function runAgent({ options, settings, log, sink, threads, stop, onStopping }: AgentParts): Promise<number> {
   refuseUnavailable(options, settings, log);
   await using owned = new AsyncDisposableStack();
-  const listening = owned.use(await listen(options.communicatePort, log));
-  const target = await findTarget(options, settings, log);
-  const environment = await targetEnvironment(target, log);
-  // Both modes of today stay in the network namespace they are in, so the pool's threads may be made now.
-  sink.usePool();
-  const root = owned.adopt(await openTargetRoot(target, log), (handle) => handle.close());
-
+  const listening = owned.use(await listen(options.communicatePort, settings.listenAddress, log));
   const metrics = new Metrics();
+  let isReady = false;
   if (options.metrics !== null) {
     const { ip: host, port } = options.metrics;
-    owned.use(await startMetricsServer({ host, port, metrics, log: log.child("agent::metrics") }));
+    owned.use(await startMetricsServer({ host, port, metrics, log: log.child("agent::metrics"), isReady: () => isReady }));
   }
+  // What listens in the agent's own network does so by now: from here on sockets are made in the target's.
+  const target = owned.use(await findTarget({ options, settings, log, stop }));
+  // The pool's threads stay in the network namespace in which they are made.
+  sink.usePool();
+  const ended = new AbortController();
+  if (target.process !== null) owned.use(watchProcessExit(target.process, () => endWithTarget(target, ended, log)));
+  const stopping = AbortSignal.any([stop, ended.signal]);
+  const environment = await targetEnvironment(target, log);
+  const root = owned.adopt(await openTargetRoot(target, log), (handle) => handle.close());
+  const launcher = settings.isGuarded ? joinLauncher() : null;
+  const { networkRefusal } = target;
+  const hasTraffic = target.process !== null && networkRefusal === null;
+  // Looked for beside the rest of the start.
+  const leftovers = hasTraffic ? findLeftoverRules(target, options, log) : Promise.resolve(false);
+  const walker = await findWalker(root.fd);
+
   metrics.logLinesDropped.from(() => sink.droppedLines);
   owned.use(watchEventLoopDelay({ log, delaySeconds: metrics.eventLoopDelaySeconds, stalls: metrics.eventLoopStalls }));
 
   const budget = new MemoryBudget({ totalBytes: settings.totalBufferBytes, shareMaxBytes: settings.sessionBufferBytes });
   metrics.bufferedBytes.from(() => budget.usedBytes);
+  metrics.stuckPoolCalls.from(() => threads.stuckCalls);
   metrics.bufferedBytesLimit.set(settings.totalBufferBytes);
   const resolver = owned.use(
-    createResolver({
-      readTargetFile: (path, maxBytes) => readTargetFile(root.fd, path, maxBytes),
-      timeoutMs: settings.dnsTimeoutMs,
-      attempts: settings.dnsAttempts,
-      requestCount: metrics.dnsRequestCount,
-      log: log.child("agent::dns"),
-    }),
+    networkRefusal !== null
+      ? createRefusingResolver(networkRefusal)
+      : createResolver({
+          readTargetFile: (path, maxBytes) => readTargetFile(root.fd, path, maxBytes, { threads, walker }),
+          timeoutMs: settings.dnsTimeoutMs,
+          attempts: settings.dnsAttempts,
+          requestCount: metrics.dnsRequestCount,
+          log: log.child("agent::dns"),
+        }),
   );
-  const paths = new TargetPaths(root.fd);
   const buffers = new ReceiveBuffers();
   const instantReads = new InstantReads();
-  const incoming = target.pid === null ? null : owned.use(createIncoming(settings, log, metrics, buffers));
+  const jq = owned.use(createJqEngine({ timeLimitMs: settings.jqTimeLimitMs, metrics, log: log.child("agent::incoming::jq") }));
+  const filters = createFilterServices({ jq, bodyMaxBytes: settings.bodyBufferMaxBytes });
+  const targetFiles: TargetFiles = {
+    read: (path, maxBytes) => readTargetFile(root.fd, path, maxBytes, { threads, walker }),
+    list: (path) => listTargetDirectory(root.fd, path, { threads, walker }),
+  };
+  const tls = stealTls(settings, targetFiles, log);
+  const parts = { target, settings, log, metrics, buffers, budget, filters, launcher, tls };
+  const incoming = hasTraffic ? owned.use(createIncoming(parts)) : null;
   const services: Services = {
     log: log.child("agent::session"),
     metrics,
@@ -120,19 +156,31 @@ export async function runAgent({ options, settings, log, sink, stop }: AgentPart
         openFds: metrics.openFdCount,
         limits: { maxOpenFiles: settings.maxOpenFiles },
         instantReads,
+        threads,
+        walker,
         fullTimes: settings.fullFileTimes,
         signal,
       }),
-    locate: (path) => paths.locate("root", path),
+    openLocator: (signal) => {
+      const paths = new TargetPaths(root.fd, { pool: threads.share(signal), walker });
+      return (path) => paths.locate("root", path);
+    },
     resolver,
+    networkRefusal,
     joinIncoming: incoming === null ? null : (link, onRelief) => incoming.join(link, onRelief),
   };
   const sessions = owned.use(new Sessions({ services, maxSessions: settings.maxSessions }));
+  const isRefused = await leftovers;
+  if (isRefused) await sessions.close(leftoverRulesText);
+  else owned.use(await keepOutOfMesh(options, settings, launcher, log));
   listening.accept((accepted) => sessions.add(accepted), { paused: (error) => log.event("ACCEPT_PAUSED", { error: error.message }) });
+  isReady = true;
   sink.write(`agent ready - version ${AGENT_VERSION}\n`, "required");
   log.event("SERVING", { version: AGENT_VERSION, port: options.communicatePort, mode: options.mode.kind });
   // Awaited here: what is owned is given back when this function ends.
-  return await serve({ sessions, incoming, listening, options, settings, log, stop });
+  const idleTtlMs = isRefused ? 0 : settings.idleTtlMs;
+  const exitCode = await serve({ sessions, incoming, listening, options, idleTtlMs, log, stop: stopping, onStopping });
+  return isRefused ? LEFTOVER_RULES_EXIT_CODE : exitCode;
 }
 
 interface Serving {
@@ -140,13 +188,15 @@ interface Serving {
   readonly incoming: IncomingTraffic | null;
   readonly listening: ListeningSocket;
   readonly options: AgentOptions;
-  readonly settings: Settings;
+  /** How long to stay after the last client. */
+  readonly idleTtlMs: number;
   readonly log: Log;
   readonly stop: AbortSignal;
+  readonly onStopping: () => void;
 }
 
 /** From ready to the end. */
-async function serve({ sessions, incoming, listening, options, settings, log, stop }: Serving): Promise<number> {
+async function serve({ sessions, incoming, listening, options, idleTtlMs, log, stop, onStopping }: Serving): Promise<number> {
   const stopped = aborted(stop);
   const came = await Promise.race([sessions.first.then(() => true), stopped.then(() => true), after(options.communicationTimeoutMs, stop)]);
   if (!came) {
@@ -154,9 +204,10 @@ async function serve({ sessions, incoming, listening, options, settings, log, st
     return 1;
   }
   if (options.testError && !stop.aborted) return 1;
-  await Promise.race([sessions.idle(settings.idleTtlMs, stop), stopped]);
+  await Promise.race([sessions.idle(idleTtlMs, stop), stopped]);
   const reason = stop.aborted ? String(stop.reason) : "no client is left";
   log.event("STOPPING", { reason });
+  onStopping();
   listening[Symbol.dispose]();
   // From here on nothing new is redirected, and what was is finished: first what needs no more than time, then what loses its client.
   await incoming?.drain(DRAIN_MS);
@@ -168,21 +219,23 @@ async function serve({ sessions, incoming, listening, options, settings, log, st
 
 /** What this version lacks is refused where going on without it would break a promise, and named where it would not. */
 function refuseUnavailable(options: AgentOptions, settings: Settings, log: Log): void {
-  if (settings.stealTls.length > 0) log.event("NOT_AVAILABLE", { feature: "TLS of stolen ports: their traffic is handled as it comes" });
   if (options.operatorTlsCertPem === null) return;
   // The operator was promised that nobody else is served.
   log.event("NOT_AVAILABLE", { feature: "operator TLS" });
   throw new StartError("operator TLS is not available in this version");
 }
 
-async function listen(port: number, log: Log): Promise<ListeningSocket> {
-  try {
-    return await listenOn("::", port);
-  } catch (error) {
-    log.event("LISTEN_IPV6_UNAVAILABLE", { port, error: String(error) });
+/** On one address, or on all of both families as far as the machine has them. */
+async function listen(port: number, address: string | null, log: Log): Promise<ListeningSocket> {
+  if (address === null) {
+    try {
+      return await listenOn("::", port);
+    } catch (error) {
+      log.event("LISTEN_IPV6_UNAVAILABLE", { port, error: String(error) });
+    }
   }
   try {
-    return await listenOn("0.0.0.0", port);
+    return await listenOn(address ?? "0.0.0.0", port);
   } catch (error) {
     log.event("LISTEN_FAILED", { port, error: String(error) });
     throw new StartError(`port ${port} cannot be listened on`, { cause: error });
@@ -198,44 +251,59 @@ function listenOn(host: string, port: number): Promise<ListeningSocket> {
   });
 }
 
-async function findTarget({ mode }: AgentOptions, settings: Settings, log: Log): Promise<Target> {
-  switch (mode.kind) {
-    case "targetless":
-      return targetless;
-    case "ephemeral": {
-      const target = await findEphemeralTarget(settings.ephemeralTargetContainerId, process.env, log.child("agent::runtime"));
-      log.event("TARGET_FOUND", { pid: target.pid ?? 0 });
-      return target;
-    }
-    case "targeted":
-      log.event("TARGET_NOT_FOUND", {
-        containerId: mode.containerId,
-        runtime: mode.containerRuntime,
-        error: "this version cannot look up containers",
-      });
-      throw new StartError("the targeted mode is not available in this version: start the agent in an ephemeral container");
-  }
+function endWithTarget({ process }: Target, ended: AbortController, log: Log): void {
+  log.event("TARGET_ENDED", { pid: process?.pid ?? 0 });
+  ended.abort("the target's process has ended");
 }
 
-async function targetEnvironment(target: Target, log: Log): Promise<ReadonlyMap<string, string>> {
-  try {
-    return new Map([...target.specifiedEnvironment, ...parseEnviron(await readEnviron(target))]);
-  } catch (error) {
-    log.event("ENVIRON_UNREADABLE", { pid: target.pid ?? 0, error: String(error) });
-    return target.specifiedEnvironment;
-  }
+/** Whether another agent works on this target, or left its rules there. */
+function findLeftoverRules({ containerId }: Target, options: AgentOptions, log: Log): Promise<boolean> {
+  return hasLeftoverRules({
+    containerId,
+    cleans: options.cleanIptablesOnStart,
+    log: log.child("agent::incoming::redirect"),
+  });
 }
 
-async function openTargetRoot(target: Target, log: Log): ReturnType<typeof openRoot> {
-  try {
-    return await openRoot(target);
-  } catch (error) {
-    log.event("TARGET_NOT_FOUND", { pid: target.pid ?? 0, error: String(error) });
-    throw new StartError("the target's root directory cannot be opened", { cause: error });
-  }
+/** In a mesh, if asked to: clients come to the agent's port directly. */
+async function keepOutOfMesh(
+  { mode, communicatePort }: AgentOptions,
+  settings: Settings,
+  launcher: Launcher | null,
+  log: Log,
+): Promise<AsyncDisposable> {
+  if (mode.kind !== "ephemeral" || !settings.inServiceMesh || !settings.excludeFromMesh) return new AsyncDisposableStack();
+  return excludeFromMesh({
+    port: communicatePort,
+    way: settings.redirect,
+    nftables: settings.nftables,
+    containerId: settings.ephemeralTargetContainerId,
+    launcher,
+    log: log.child("agent::incoming::redirect"),
+  });
 }
 
-function createIncoming(settings: Settings, log: Log, metrics: Metrics, buffers: ReceiveBuffers): IncomingTraffic {
+/** TLS of stolen ports, by certificates of the target. */
+function stealTls({ stealTls: configs }: Settings, files: TargetFiles, log: Log): TlsPorts | null {
+  if (configs.length === 0) return null;
+  const unusable = (port: number, path: string, error: string): void => log.event("INCOMING_TLS_UNUSABLE", { port, path, error });
+  return new TlsPorts({ configs, files, unusable });
+}
+
+interface IncomingParts {
+  readonly target: Target;
+  readonly settings: Settings;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly buffers: ReceiveBuffers;
+  readonly budget: MemoryBudget;
+  readonly filters: FilterServices;
+  readonly launcher: Launcher | null;
+  readonly tls: TlsPorts | null;
+}
+
+function createIncoming({ target, settings, log, metrics, buffers, budget, filters, launcher, tls }: IncomingParts): IncomingTraffic {
+  const { containerId } = target;
   const redirectLog = log.child("agent::incoming::redirect");
   return new IncomingTraffic({
     openRedirector: (onConnection, onLost) =>
@@ -245,6 +313,12 @@ function createIncoming(settings: Settings, log: Log, metrics: Metrics, buffers:
         log: redirectLog,
         metrics,
         ownGroup: getgid?.() ?? 0,
+        podIps: settings.podIps,
+        way: settings.redirect,
+        nftables: settings.nftables,
+        istioCni: settings.istioCni,
+        containerId,
+        launcher,
         flushConnections: settings.flushConnections,
         flushConntrack: settings.flushConntrack,
       }),
@@ -254,11 +328,25 @@ function createIncoming(settings: Settings, log: Log, metrics: Metrics, buffers:
     agentVersion: AGENT_VERSION,
     detectionTimeoutMs: settings.httpDetectionTimeoutMs,
     detectionMaxBytes: settings.detectionMaxBytes,
+    detectsQuickly: settings.quickDetection,
     unusedPortLingerMs: settings.unusedPortLingerMs,
     keepsAddress: settings.externalIpFix,
+    passMark: settings.podIps.length > 0 ? passMark : null,
     overridesCacheControl: settings.overrideCacheControl,
     injectsHeaders: settings.injectHeaders,
+    tls,
+    mirror: { samplePercent: settings.mirrorSamplePercent, patienceMs: settings.mirrorPatienceMs },
     maxPendingBytes: settings.sessionBufferBytes,
+    budget,
+    maxHeldBytes: settings.totalBufferBytes / 4,
+    headerListMaxBytes: settings.http2HeaderListBytes,
+    http: {
+      head: { headMaxBytes: settings.httpHeadMaxBytes, maxFields: settings.httpMaxHeaders },
+      bodyMaxBytes: settings.bodyBufferMaxBytes,
+      bodyTimeoutMs: settings.bodyBufferTimeoutMs,
+      stuckTimeoutMs: STUCK_PEER_TIMEOUT_MS,
+    },
+    filters,
   });
 }
 

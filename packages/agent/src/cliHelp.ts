@@ -47,6 +47,7 @@ Environment (true or false where no unit is given):
   MIRRORD_AGENT_HTTP_DETECTION_TIMEOUT          Seconds to wait for bytes that tell HTTP from TCP [default: 2]
   MIRRORD_MAX_BODY_BUFFER_SIZE                  Bytes of a body that a filter waits for [default: 65536]
   MIRRORD_MAX_BODY_BUFFER_TIMEOUT               Milliseconds that a filter waits for a body [default: 1000]
+  UNDERSTUDY_LISTEN_ADDRESS                     The one IP address to listen on for clients [default: every address]
   UNDERSTUDY_MAX_MESSAGE_BYTES                  Largest message of a client [default: 33554432]
   UNDERSTUDY_SESSION_BUFFER_BYTES               Memory for buffers of one client [default: 524288]
   UNDERSTUDY_TOTAL_BUFFER_BYTES                 Memory for buffers of all clients [default: 33554432]
@@ -54,7 +55,13 @@ Environment (true or false where no unit is given):
   UNDERSTUDY_MAX_OPEN_FILES                     Open files of one client [default: 1024]
   UNDERSTUDY_MAX_CONNECTIONS                    Outgoing connections of one client [default: 4096]
   UNDERSTUDY_DEAF_CLIENT_TIMEOUT_MS             Milliseconds until a client that does not read is closed [default: 60000]
+  UNDERSTUDY_HTTP_HEAD_MAX_BYTES                Largest head of an HTTP message that is read, in bytes [default: 1048576]
+  UNDERSTUDY_HTTP_MAX_HEADERS                   Most header fields in such a head [default: 1000]
+  UNDERSTUDY_HTTP2_HEADER_LIST_BYTES            Largest head of an HTTP/2 request, as HTTP/2 reckons it [default: 65536]
   UNDERSTUDY_DETECTION_MAX_BYTES                Bytes that are looked at to tell HTTP from TCP [default: 16384]
+  UNDERSTUDY_QUICK_DETECTION                    Ask the target of a silent connection whether it speaks first [default: true]
+  UNDERSTUDY_MIRROR_SAMPLE_PERCENT              Share of connections and requests that are mirrored [default: 100]
+  UNDERSTUDY_MIRROR_PATIENCE_MS                 How long a raw connection's peer may wait for a mirroring client that is behind [default: 50]
   UNDERSTUDY_FULL_FILE_TIMES                    Answer file times with nanoseconds [default: false]
 `;
 

@@ -2,15 +2,20 @@
 // means for the process is decided here.
 
 import { argv, env, exit, stderr, stdout } from "node:process";
+import { exitNow } from "@understudy/native";
 import { parseCommandLine } from "./cli.ts";
 import { chooseFormat } from "./log/format.ts";
 import { DescriptorSink } from "./log/lineSink.ts";
 import { createLog } from "./log/log.ts";
 import { reportBug } from "./log/reportBug.ts";
 import { parseSettings } from "./settings.ts";
+import { preparePool, ThreadPool } from "./task/threadPool.ts";
 
-/** Time for everything to end after a signal, in ms; a call that hangs in a dead file system must not keep the process. */
+/** Time for everything to end once the agent stops, in ms; a call that hangs in a dead file system must not keep the process. */
 const STOP_TIMEOUT_MS = 4500;
+
+// Nothing has used the pool yet.
+const threads = new ThreadPool({ threads: preparePool(env) });
 
 async function main(): Promise<number> {
   const commandLine = parseCommandLine(argv.slice(2), env);
@@ -19,7 +24,7 @@ async function main(): Promise<number> {
     return commandLine.exitCode;
   }
   // Loaded only when it is needed, so that a question about the version is answered at once.
-  const { runAgent, StartError } = await import("./agent.ts");
+  const [{ runAgent }, { StartError }] = await Promise.all([import("./agent.ts"), import("./startError.ts")]);
   const { settings, problems } = parseSettings(env);
   await using sink = new DescriptorSink(1);
   const format = chooseFormat({ isJson: settings.jsonLog, isTerminal: sink.isTerminal, env });
@@ -27,9 +32,12 @@ async function main(): Promise<number> {
   for (const { variable, text } of problems) log.event("SETTING_INVALID", { variable, problem: text });
 
   const stop = new AbortController();
+  const onStopping = (): void => {
+    setTimeout(() => exitNow(1), STOP_TIMEOUT_MS).unref();
+  };
   const onSignal = (signal: NodeJS.Signals): void => {
+    onStopping();
     stop.abort(`received ${signal}`);
-    setTimeout(() => exit(1), STOP_TIMEOUT_MS).unref();
   };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
@@ -38,11 +46,14 @@ async function main(): Promise<number> {
   process.on("uncaughtException", onBug);
   process.on("unhandledRejection", onBug);
   try {
-    return await runAgent({ options: commandLine.options, settings, log, sink, stop: stop.signal });
+    return await runAgent({ options: commandLine.options, settings, log, sink, threads, stop: stop.signal, onStopping });
   } catch (error) {
     if (!(error instanceof StartError)) onBug(error);
-    return 1;
+    return stop.signal.aborted ? 0 : 1;
   }
 }
 
-exit(await main());
+const exitCode = await main();
+// The ordinary exit waits for the pool's threads.
+if (threads.underWay > 0) exitNow(exitCode);
+exit(exitCode);

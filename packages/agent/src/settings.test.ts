@@ -32,6 +32,7 @@ const logged: readonly Case[] = [
   ["MIRRORD_MAX_BODY_BUFFER_SIZE", "bodyBufferMaxBytes", ["x", "4294967296"], "65535", 65_535],
   ["MIRRORD_MAX_BODY_BUFFER_TIMEOUT", "bodyBufferTimeoutMs", ["x"], "20", 20],
   ["MIRRORD_JAQ_TIME_LIMIT", "jqTimeLimitMs", ["x"], "1", 1000],
+  ["UNDERSTUDY_HOST_ROOT", "hostRoot", ["", "host", "./"], "/mnt/node/", "/mnt/node"],
   ["UNDERSTUDY_MAX_MESSAGE_BYTES", "maxMessageBytes", ["1", "x", ""], "1000000", 1_000_000],
   ["UNDERSTUDY_SESSION_BUFFER_BYTES", "sessionBufferBytes", ["0"], "1000000", 1_000_000],
   ["UNDERSTUDY_TOTAL_BUFFER_BYTES", "totalBufferBytes", ["0"], "2000000", 2_000_000],
@@ -40,6 +41,12 @@ const logged: readonly Case[] = [
   ["UNDERSTUDY_MAX_CONNECTIONS", "maxConnections", ["0"], "3", 3],
   ["UNDERSTUDY_DEAF_CLIENT_TIMEOUT_MS", "deafClientTimeoutMs", ["0", "2147483648"], "5000", 5000],
   ["UNDERSTUDY_DETECTION_MAX_BYTES", "detectionMaxBytes", ["0"], "4096", 4096],
+  ["UNDERSTUDY_HTTP_HEAD_MAX_BYTES", "httpHeadMaxBytes", ["0", "4095"], "65536", 65_536],
+  ["UNDERSTUDY_HTTP_MAX_HEADERS", "httpMaxHeaders", ["0", "15"], "100", 100],
+  ["UNDERSTUDY_HTTP2_HEADER_LIST_BYTES", "http2HeaderListBytes", ["0", "16383"], "16384", 16_384],
+  ["UNDERSTUDY_QUICK_DETECTION", "quickDetection", ["no"], "false", false],
+  ["UNDERSTUDY_MIRROR_SAMPLE_PERCENT", "mirrorSamplePercent", ["0", "101"], "10", 10],
+  ["UNDERSTUDY_MIRROR_PATIENCE_MS", "mirrorPatienceMs", ["20000"], "70", 70],
   ["UNDERSTUDY_FULL_FILE_TIMES", "fullFileTimes", ["yes"], "true", true],
 ];
 
@@ -58,6 +65,9 @@ suite("settings", () => {
       logFilter: { defaultLevel: "error", byTarget: [] },
       jsonLog: false,
       idleTtlMs: 0,
+      listenAddress: null,
+      redirect: "auto",
+      isGuarded: false,
       nftables: null,
       podIps: [],
       flushConnections: false,
@@ -66,6 +76,7 @@ suite("settings", () => {
       inServiceMesh: false,
       istioCni: false,
       excludeFromMesh: false,
+      hostRoot: "/host",
       ephemeralTargetContainerId: "",
       externalIpFix: false,
       unusedPortLingerMs: 0,
@@ -85,6 +96,12 @@ suite("settings", () => {
       maxConnections: 4096,
       deafClientTimeoutMs: 60_000,
       detectionMaxBytes: 16_384,
+      httpHeadMaxBytes: 1_048_576,
+      httpMaxHeaders: 1000,
+      http2HeaderListBytes: 65_536,
+      quickDetection: true,
+      mirrorSamplePercent: 100,
+      mirrorPatienceMs: 50,
       fullFileTimes: false,
     } satisfies Settings);
   });
@@ -109,9 +126,20 @@ suite("settings", () => {
     });
   }
 
+  test("a client address that cannot be read leaves the port reachable for fewer, not for everybody", () => {
+    assert.equal(good({ UNDERSTUDY_LISTEN_ADDRESS: "FD00:0::1" }).listenAddress, "fd00::1");
+    for (const text of ["", "localhost", "127.0.0.1:80", "fe80::1%eth0"]) {
+      const { settings, problems } = parseSettings({ UNDERSTUDY_LISTEN_ADDRESS: text });
+      assert.equal(settings.listenAddress, "127.0.0.1", text);
+      assert.deepEqual(problems, [
+        { variable: "UNDERSTUDY_LISTEN_ADDRESS", text: `${JSON.stringify(text)}: expected an IP address; it is 127.0.0.1 instead` },
+      ]);
+    }
+  });
+
   test("times never exceed what a timer takes", () => {
     assert.equal(good({ MIRRORD_AGENT_IDLE_TTL: "18446744073709551615" }).idleTtlMs, 2_147_483_647);
-    assert.equal(good({ MIRRORD_JAQ_TIME_LIMIT: "500" }).jqTimeLimitMs, 10_000);
+    assert.equal(good({ MIRRORD_JAQ_TIME_LIMIT: "500" }).jqTimeLimitMs, 1_000);
   });
 
   test("the log filter keeps what can be read and names the rest once", () => {

@@ -14,8 +14,14 @@ export interface Settings {
   readonly jsonLog: boolean;
   /** `MIRRORD_AGENT_IDLE_TTL`, in seconds there: stay this long after the last client. Default 0. */
   readonly idleTtlMs: number;
+  /** `UNDERSTUDY_LISTEN_ADDRESS`: the one address to listen on for clients, in canonical text. Null is every address, the default; a bad value is `127.0.0.1`. */
+  readonly listenAddress: string | null;
 
-  /** `MIRRORD_AGENT_NFTABLES`: which backend of iptables; null finds out. */
+  /** `UNDERSTUDY_REDIRECT`: how to redirect: by an nftables table with an owner, by iptables, or as is possible. Default auto. */
+  readonly redirect: "auto" | "table" | "iptables";
+  /** `UNDERSTUDY_GUARDED`, set by the launcher when it stays to remove iptables rules after the agent. */
+  readonly isGuarded: boolean;
+  /** `MIRRORD_AGENT_NFTABLES`: which backend of iptables; false also forbids an nftables table with an owner. Null finds out. */
   readonly nftables: boolean | null;
   /** `MIRRORD_AGENT_POD_IPS`: the target's addresses in canonical text. Default none. */
   readonly podIps: readonly string[];
@@ -31,6 +37,8 @@ export interface Settings {
   readonly istioCni: boolean;
   /** `MIRRORD_AGENT_EXCLUDE_FROM_MESH`: keep the client port out of the sidecar. Default false. */
   readonly excludeFromMesh: boolean;
+  /** `UNDERSTUDY_HOST_ROOT`: where the node's `/run` and `/var` are mounted, with the sockets of container runtimes. Default `/host`. */
+  readonly hostRoot: string;
   /** `MIRRORD_AGENT_EPHEMERAL_TARGET_CONTAINER_ID`; empty when not known. */
   readonly ephemeralTargetContainerId: string;
   /** `MIRRORD_AGENT_EXTERNAL_IP_FIX`: pass traffic on to its original address. Default false. */
@@ -54,8 +62,8 @@ export interface Settings {
   /** `MIRRORD_MAX_BODY_BUFFER_TIMEOUT`: how long a filter waits for a body. Default 1000 ms. */
   readonly bodyBufferTimeoutMs: number;
   /**
-   * `MIRRORD_JAQ_TIME_LIMIT`: time of one jq evaluation. The reference reads seconds, although its documentation says
-   * milliseconds; so do we, with 10 s at most. Default 500 ms.
+   * `MIRRORD_JAQ_TIME_LIMIT`: time of a jq filter for one request. The reference reads seconds, although its documentation says
+   * milliseconds; so do we, with 1 s at most. Default 500 ms.
    */
   readonly jqTimeLimitMs: number;
 
@@ -73,8 +81,20 @@ export interface Settings {
   readonly maxConnections: number;
   /** `UNDERSTUDY_DEAF_CLIENT_TIMEOUT_MS`: a client that reads nothing for this long is closed. Default 60,000. */
   readonly deafClientTimeoutMs: number;
+  /** `UNDERSTUDY_HTTP_HEAD_MAX_BYTES`: largest head of a request or response that is read. Default 1 MiB. */
+  readonly httpHeadMaxBytes: number;
+  /** `UNDERSTUDY_HTTP_MAX_HEADERS`: most header fields in such a head. Default 1000. */
+  readonly httpMaxHeaders: number;
+  /** `UNDERSTUDY_HTTP2_HEADER_LIST_BYTES`: largest head of an HTTP/2 request, by the measure of RFC 9113 §6.5.2. Default 64 KiB; the reference takes 16 KiB. */
+  readonly http2HeaderListBytes: number;
   /** `UNDERSTUDY_DETECTION_MAX_BYTES`: bytes that are looked at to tell HTTP from TCP. Default 16 KiB. */
   readonly detectionMaxBytes: number;
+  /** `UNDERSTUDY_QUICK_DETECTION`: ask the target of a silent connection, and learn from earlier ones. Default true; false waits for the time-out. */
+  readonly quickDetection: boolean;
+  /** `UNDERSTUDY_MIRROR_SAMPLE_PERCENT`: share of the connections and requests that are mirrored. Default 100. */
+  readonly mirrorSamplePercent: number;
+  /** `UNDERSTUDY_MIRROR_PATIENCE_MS`: how long peers of raw connections may wait at a time for a mirroring client that is behind. Default 50. */
+  readonly mirrorPatienceMs: number;
   /** `UNDERSTUDY_FULL_FILE_TIMES`: answer file times with nanoseconds. Default false. */
   readonly fullFileTimes: boolean;
 }
@@ -88,7 +108,7 @@ export interface SettingProblem {
 /** Longest delay a timer of Node takes, about 24 days. */
 const delayMaxMs = 2 ** 31 - 1;
 
-const jqTimeLimitMaxMs = 10_000;
+const jqTimeLimitMaxMs = 1_000;
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -100,7 +120,10 @@ export function parseSettings(env: NodeJS.ProcessEnv): { settings: Settings; pro
     logFilter: from.value("RUST_LOG", errorsOnly, (text) => readFilter(text, from)),
     jsonLog: from.value("MIRRORD_AGENT_JSON_LOG", false, readBool),
     idleTtlMs: from.value("MIRRORD_AGENT_IDLE_TTL", 0, readSeconds),
+    listenAddress: readListenAddress(env, from),
 
+    redirect: from.value("UNDERSTUDY_REDIRECT", "auto", readRedirect),
+    isGuarded: env["UNDERSTUDY_GUARDED"] === "true",
     nftables: from.quiet<boolean | null>("MIRRORD_AGENT_NFTABLES", null, readBool),
     podIps: from.value("MIRRORD_AGENT_POD_IPS", [], readAddresses),
     flushConnections: from.value("MIRRORD_AGENT_STEALER_FLUSH_CONNECTIONS", false, readBool),
@@ -109,6 +132,7 @@ export function parseSettings(env: NodeJS.ProcessEnv): { settings: Settings; pro
     inServiceMesh: from.value("MIRRORD_AGENT_IN_SERVICE_MESH", false, readBool),
     istioCni: from.value("MIRRORD_AGENT_ISTIO_CNI", false, readBool),
     excludeFromMesh: from.value("MIRRORD_AGENT_EXCLUDE_FROM_MESH", false, readBool),
+    hostRoot: from.value("UNDERSTUDY_HOST_ROOT", "/host", readDirectory),
     ephemeralTargetContainerId: env["MIRRORD_AGENT_EPHEMERAL_TARGET_CONTAINER_ID"] ?? "",
     externalIpFix: from.value("MIRRORD_AGENT_EXTERNAL_IP_FIX", false, readBool),
     unusedPortLingerMs: from.quiet("MIRRORD_AGENT_UNUSED_PORT_LINGER_SECS", 0, readSeconds),
@@ -130,7 +154,13 @@ export function parseSettings(env: NodeJS.ProcessEnv): { settings: Settings; pro
     maxOpenFiles: from.value("UNDERSTUDY_MAX_OPEN_FILES", 1024, within(1, 1_000_000)),
     maxConnections: from.value("UNDERSTUDY_MAX_CONNECTIONS", 4096, within(1, 1_000_000)),
     deafClientTimeoutMs: from.value("UNDERSTUDY_DEAF_CLIENT_TIMEOUT_MS", 60_000, within(1000, delayMaxMs)),
+    httpHeadMaxBytes: from.value("UNDERSTUDY_HTTP_HEAD_MAX_BYTES", MiB, within(4 * KiB, 16 * MiB)),
+    httpMaxHeaders: from.value("UNDERSTUDY_HTTP_MAX_HEADERS", 1000, within(16, 100_000)),
+    http2HeaderListBytes: from.value("UNDERSTUDY_HTTP2_HEADER_LIST_BYTES", 64 * KiB, within(16 * KiB, MiB)),
     detectionMaxBytes: from.value("UNDERSTUDY_DETECTION_MAX_BYTES", 16 * KiB, within(64, MiB)),
+    quickDetection: from.value("UNDERSTUDY_QUICK_DETECTION", true, readBool),
+    mirrorSamplePercent: from.value("UNDERSTUDY_MIRROR_SAMPLE_PERCENT", 100, within(1, 100)),
+    mirrorPatienceMs: from.value("UNDERSTUDY_MIRROR_PATIENCE_MS", 50, within(0, 10_000)),
     fullFileTimes: from.value("UNDERSTUDY_FULL_FILE_TIMES", false, readBool),
   };
   return { settings: Object.freeze(settings), problems: from.problems };
@@ -191,6 +221,16 @@ function readBool(text: string): boolean {
   return text === "true";
 }
 
+function readRedirect(text: string): Settings["redirect"] {
+  if (text !== "auto" && text !== "table" && text !== "iptables") throw new Error("expected auto, table or iptables");
+  return text;
+}
+
+function readDirectory(text: string): string {
+  if (!text.startsWith("/")) throw new Error("expected an absolute path");
+  return text.replace(/\/+$/, "");
+}
+
 function readUnsigned(text: string, max: bigint): bigint {
   if (!/^\+?\d{1,40}$/.test(text)) throw new Error("expected a whole number");
   const value = BigInt(text.replace("+", ""));
@@ -219,12 +259,30 @@ function within(min: number, max: number): (text: string) => number {
   };
 }
 
+/** Whoever sets it wants to be reached by fewer: a value that cannot be read does not open the port to everybody. */
+function readListenAddress(env: NodeJS.ProcessEnv, from: Reader): string | null {
+  const variable = "UNDERSTUDY_LISTEN_ADDRESS";
+  if (env[variable] === undefined) return null;
+  return from.value(variable, "127.0.0.1", (text) => {
+    const address = canonicalAddress(text);
+    if (address === null) throw new Error("expected an IP address; it is 127.0.0.1 instead");
+    return address;
+  });
+}
+
 function readAddresses(text: string): readonly string[] {
   return text.split(",").map((part) => {
-    if (isIPv4(part)) return part;
-    if (isIPv6(part) && !part.includes("%")) return new SocketAddress({ address: part, family: "ipv6" }).address;
-    throw new Error("expected IP addresses separated by commas, without blanks");
+    const address = canonicalAddress(part);
+    if (address === null) throw new Error("expected IP addresses separated by commas, without blanks");
+    return address;
   });
+}
+
+/** Null for what is no address, or one of a certain interface. */
+function canonicalAddress(text: string): string | null {
+  if (isIPv4(text)) return text;
+  if (isIPv6(text) && !text.includes("%")) return new SocketAddress({ address: text, family: "ipv6" }).address;
+  return null;
 }
 
 /** A short piece of a value, quoted. */

@@ -1,4 +1,4 @@
-// The environment of a process as the kernel shows it in /proc/<pid>/environ. Parses bytes; it reads no file.
+// The environment of a process as the kernel shows it in /proc/<pid>/environ, and as specifications list it. Parses; it reads no file.
 // Source: proc_pid_environ(5): entries end with NUL.
 
 /**
@@ -24,6 +24,16 @@ export function parseEnviron(bytes: Uint8Array): Map<string, string> {
       continue;
     }
     variables.set(name, lenient.decode(entry.subarray(equals + 1)));
+  }
+  return variables;
+}
+
+/** The same of entries "NAME=value", by the same rules. */
+export function parseEntries(entries: readonly string[]): Map<string, string> {
+  const variables = new Map<string, string>();
+  for (const entry of entries) {
+    const equals = entry.indexOf("=");
+    if (equals > 0) variables.set(entry.slice(0, equals), entry.slice(equals + 1));
   }
   return variables;
 }

@@ -83,7 +83,7 @@ export const adminEvents = {
   LISTEN_FAILED: {
     level: "error",
     message: "the client port cannot be opened",
-    remedy: "Choose a free port and one that the agent's user may open.",
+    remedy: "Choose a free port that the agent's user may open, and for UNDERSTUDY_LISTEN_ADDRESS an address of the agent's pod.",
   },
   LISTEN_IPV6_UNAVAILABLE: {
     level: "warn",
@@ -101,6 +101,16 @@ export const adminEvents = {
     level: "error",
     message: "the target container was not found",
     remedy: "Check the container id, the container runtime and the host paths mounted into the agent's pod.",
+  },
+  TARGET_ENDED: {
+    level: "warn",
+    message: "the target's process has ended, and the agent with it",
+    remedy: "Nothing, where the pod was restarted or removed; otherwise check why the target's container ended.",
+  },
+  NETWORK_NOT_ENTERED: {
+    level: "error",
+    message: "the target's network namespace cannot be entered",
+    remedy: "Give the agent CAP_SYS_ADMIN and CAP_SYS_PTRACE; until then, clients can neither connect, look names up, steal nor mirror.",
   },
   TARGET_GUESSED: {
     level: "warn",
@@ -139,11 +149,69 @@ export const adminEvents = {
     isLimited: true,
   },
 
+  INCOMING_TLS_UNUSABLE: {
+    level: "error",
+    message: "part of the TLS configuration of a stolen port cannot be used",
+    remedy:
+      "Correct the path named in the record, in MIRRORD_AGENT_STEAL_TLS_CONFIG or in the target; files are read again with the next connection.",
+    isLimited: true,
+  },
+  INCOMING_TLS_FAILED: {
+    level: "warn",
+    message: "a TLS connection of the target could not be accepted",
+    remedy: "Check the peer named in the record, and that the certificates configured for the port are those that its peers expect.",
+    isLimited: true,
+  },
+
   // Redirect rules.
   REDIRECT_FAILED: {
     level: "error",
     message: "traffic of the target cannot be redirected",
-    remedy: "Give the agent CAP_NET_ADMIN and check that the node's kernel has nf_tables (Linux 5.12 or later).",
+    remedy: "Give the agent CAP_NET_ADMIN and check that the node's kernel has nf_tables (Linux 5.12 or later) or iptables.",
+    isLimited: true,
+  },
+  REDIRECT_WITH_IPTABLES: {
+    level: "info",
+    message: "traffic of the target is redirected by iptables instead of an nftables table with an owner",
+    remedy: "Nothing needs to be done.",
+  },
+  REDIRECT_WITHOUT_GUARD: {
+    level: "warn",
+    message: "traffic of the target is redirected by iptables, and nothing removes the rules if the agent is killed",
+    remedy: "Set UNDERSTUDY_REDIRECT=iptables in the agent's pod and start the agent by bin/mirrord-agent.",
+    isLimited: true,
+  },
+  REDIRECT_FAMILY_LEFT_OUT: {
+    level: "warn",
+    message: "iptables rules cannot be made for one address family, whose traffic is not redirected",
+    remedy: "Check that the node's kernel has the nat table of this family; where the target does not use it, nothing is missing.",
+    isLimited: true,
+  },
+  REDIRECT_OUTPUT_LEFT_OUT: {
+    level: "warn",
+    message: "connections made inside the pod are not redirected, since the kernel's iptables cannot tell the agent's group",
+    remedy: "Check that the node's kernel has the iptables match owner.",
+    isLimited: true,
+  },
+  REDIRECT_RULES_STAY: {
+    level: "error",
+    message: "iptables rules of the agent could not be removed",
+    remedy: "Remove the chains named MRDIN_, MRDSTD_, MRDOUT_ and MRDMSH_ from table nat of the target's pod, or delete the pod.",
+  },
+  LEFTOVER_RULES: {
+    level: "error",
+    message: "redirect rules of another agent, or left behind by one, were found at start",
+    remedy: "End the other agent; if there is none, delete the target's pod or set MIRRORD_AGENT_CLEAN_IPTABLES_ON_START.",
+  },
+  LEFTOVER_RULES_REMOVED: {
+    level: "warn",
+    message: "redirect rules that an agent left behind were removed",
+    remedy: "Check why agents are killed on this node; out of memory is the usual reason.",
+  },
+  MESH_EXCLUSION_FAILED: {
+    level: "error",
+    message: "the agent's port cannot be kept out of the service mesh",
+    remedy: "Give the agent CAP_NET_ADMIN; until then, clients may not reach the agent through the mesh.",
     isLimited: true,
   },
   REDIRECT_RULES_RELOADED: {

@@ -81,7 +81,15 @@ export class Metrics {
   readonly eventLoopDelaySeconds = new Gauge();
   readonly eventLoopStalls = new Counter();
   readonly logLinesDropped = new Counter();
+  /** Calls in the thread pool that have not come back for long. */
+  readonly stuckPoolCalls = new Gauge();
   readonly nftReloads = new Counter();
+  /** Child processes that run clients' jq filters. */
+  readonly jqProcesses = new Gauge();
+  /** Times a client's jq filter broke its limits on time or memory. */
+  readonly jqOverruns = new Counter();
+  /** Requests that counted as not matching since a jq filter could not judge them in time. */
+  readonly jqUnjudged = new Counter();
 
   /**
    * All families in the text format. `isPoolUsable` false leaves out what has to be read from files: the first user of
@@ -165,7 +173,11 @@ export class Metrics {
       one("understudy_event_loop_delay_seconds", "Longest the event loop stood still in the last interval.", this.eventLoopDelaySeconds),
       one("understudy_event_loop_stalls_total", "Times the event loop stood still for long.", this.eventLoopStalls),
       one("understudy_log_lines_dropped_total", "Log lines dropped for want of a reader.", this.logLinesDropped),
+      one("understudy_stuck_pool_calls", "File calls that have been in the thread pool for over a second.", this.stuckPoolCalls),
       one("understudy_nft_reloads_total", "Times the redirect rules were loaded again.", this.nftReloads),
+      one("understudy_jq_processes", "Child processes that run jq filters.", this.jqProcesses),
+      one("understudy_jq_overruns_total", "Times a jq filter broke its limits on time or memory.", this.jqOverruns),
+      one("understudy_jq_unjudged_requests_total", "Requests that a jq filter could not judge in time.", this.jqUnjudged),
     ];
   }
 }

@@ -2,11 +2,13 @@
 
 import { readlinkSync } from "node:fs";
 import { enterNetworkNamespace } from "./enterNetworkNamespace.ts";
+import { HeldProcess } from "./heldProcess.ts";
 
 const before = readlinkSync("/proc/thread-self/ns/net");
 let error: string | null = null;
 try {
-  await enterNetworkNamespace(Number(process.argv[2]));
+  using target = new HeldProcess(Number(process.argv[2]));
+  enterNetworkNamespace(target);
 } catch (thrown) {
   error = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
 }

@@ -5,7 +5,8 @@
 // never used in its place. A target that is the agent's own pod (ephemeral and targetless modes) needs no call.
 
 import { closeSync, fstatSync, openSync, statSync } from "node:fs";
-import { CLONE_NEWNET, pidfdOpen, pidfdSendSignal, setns } from "@understudy/native";
+import { CLONE_NEWNET, setns } from "@understudy/native";
+import type { HeldProcess } from "./heldProcess.ts";
 
 /** The network namespace of the target could not be entered. `cause` is the failed system call. */
 export class NamespaceError extends Error {
@@ -13,39 +14,28 @@ export class NamespaceError extends Error {
 }
 
 /**
- * Makes the calling thread a member of a process's network namespace. Its own calls are synchronous: it is meant for the time before
- * serving, and nothing in it waits.
+ * Makes the calling thread a member of a process's network namespace. Synchronous: it is meant for the time before serving, and nothing in it
+ * waits.
  *
- * @param pid id of the target's process, as the agent's `/proc` shows it.
- * @param confirm called while the process is held by a descriptor, so that its id cannot be given to another process
- *   unnoticed: ask here, where that is possible, whether `pid` still is the target's. Whatever it throws ends the attempt.
- * @throws NamespaceError when the process is gone or was replaced, rights are missing (CAP_SYS_ADMIN, and CAP_SYS_PTRACE
- *   for a process of another user), or the kernel does not know the calls (before Linux 5.3).
+ * @throws NamespaceError when the process is gone, or rights are missing (CAP_SYS_ADMIN, and CAP_SYS_PTRACE for a process of another user).
  */
-export async function enterNetworkNamespace(pid: number, confirm?: () => Promise<void>): Promise<void> {
-  using process = held("the target's process", pid, () => pidfdOpen(pid));
-  await confirm?.();
-  using namespace = held("the target's network namespace", pid, () => openSync(`/proc/${pid}/ns/net`, "r"));
-  try {
-    // The id was the process's own as long as that exists, so the namespace opened under it is, too.
-    pidfdSendSignal(process.fd, 0);
-    setns(namespace.fd, CLONE_NEWNET);
-  } catch (cause) {
-    throw new NamespaceError(`the network namespace of process ${pid} cannot be entered`, { cause });
-  }
-  const entered = statSync("/proc/thread-self/ns/net");
-  const wanted = fstatSync(namespace.fd);
-  if (entered.ino !== wanted.ino || entered.dev !== wanted.dev) {
-    throw new NamespaceError(`the thread is not in the network namespace of process ${pid} after entering it`);
-  }
-}
-
-function held(what: string, pid: number, open: () => number): Disposable & { readonly fd: number } {
+export function enterNetworkNamespace(process: HeldProcess): void {
+  const { pid } = process;
   let fd: number;
   try {
-    fd = open();
+    fd = openSync(`${process.path}/ns/net`, "r");
   } catch (cause) {
-    throw new NamespaceError(`${what} cannot be opened (process ${pid})`, { cause });
+    throw new NamespaceError(`the network namespace of process ${pid} cannot be opened`, { cause });
   }
-  return { fd, [Symbol.dispose]: () => closeSync(fd) };
+  try {
+    setns(fd, CLONE_NEWNET);
+    const entered = statSync("/proc/thread-self/ns/net");
+    const wanted = fstatSync(fd);
+    if (entered.ino === wanted.ino && entered.dev === wanted.dev) return;
+  } catch (cause) {
+    throw new NamespaceError(`the network namespace of process ${pid} cannot be entered`, { cause });
+  } finally {
+    closeSync(fd);
+  }
+  throw new NamespaceError(`the thread is not in the network namespace of process ${pid} after entering it`);
 }

@@ -1,0 +1,141 @@
+// The process as a whole: what it does when a file call never comes back.
+
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import fs from "node:fs";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { createInterface } from "node:readline";
+import { suite, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { DeadFileSystems, withoutFuse } from "./files/deadFileSystemFixture.ts";
+import { readOnly, TemporaryTarget } from "./files/temporaryTargetFixture.ts";
+import { Client } from "./session/sessionFixture.ts";
+
+const endMaxMs = 5000;
+const program = fileURLToPath(new URL("main.ts", import.meta.url));
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}
+
+/** An agent of this machine's own files, in the mount namespace of a process. */
+class LoneAgent implements AsyncDisposable {
+  readonly child: ChildProcess;
+  readonly exited: Promise<unknown[]>;
+  readonly #port: number;
+
+  private constructor(namespacePid: number, port: number, env: Readonly<Record<string, string>>) {
+    this.#port = port;
+    const agent = [
+      process.execPath,
+      "--conditions=source",
+      "--disable-warning=ExperimentalWarning",
+      program,
+      "-l",
+      String(port),
+      "-t",
+      "60",
+    ];
+    this.child = spawn("nsenter", ["--target", String(namespacePid), "--mount", "--", ...agent, "targetless"], {
+      env: { PATH: process.env["PATH"], ...env },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    this.exited = once(this.child, "exit");
+  }
+
+  static async start(namespacePid: number, env: Readonly<Record<string, string>> = {}): Promise<LoneAgent> {
+    const agent = new LoneAgent(namespacePid, await freePort(), env);
+    assert.ok(agent.child.stdout !== null);
+    for await (const line of createInterface({ input: agent.child.stdout })) if (line.startsWith("agent ready")) break;
+    return agent;
+  }
+
+  async client(): Promise<Client> {
+    const socket = connect(this.#port, "127.0.0.1");
+    await once(socket, "connect");
+    return new Client(socket);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.child.kill("SIGKILL");
+    await this.exited;
+  }
+}
+
+async function ping(client: Client): Promise<void> {
+  client.send({ kind: "ping" });
+  await client.next("pong");
+}
+
+suite("with file calls stuck in a dead file system", { skip: withoutFuse, timeout: 60_000 }, () => {
+  for (const cause of ["SIGTERM", "the last client's leaving"]) {
+    test(`the agent ends within 5 s of ${cause}`, async () => {
+      using base = new TemporaryTarget();
+      fs.mkdirSync(base.at("dead"));
+      await using dead = await DeadFileSystems.mount(base.at("dead"));
+      await using agent = await LoneAgent.start(dead.pid);
+      const clients = await Promise.all(Array.from({ length: 4 }, () => agent.client()));
+      for (const client of clients) {
+        client.send({ kind: "fileRequest", value: { kind: "open", value: { path: `${base.at("dead")}/file`, openOptions: readOnly } } });
+        await ping(client);
+      }
+      // Long enough for the calls to be in the pool.
+      await sleep(200);
+      const began = performance.now();
+      if (cause === "SIGTERM") agent.child.kill("SIGTERM");
+      else for (const client of clients) client.socket.destroy();
+      const [code] = await agent.exited;
+      const tookMs = performance.now() - began;
+      assert.ok(tookMs < endMaxMs, `${tookMs} ms`);
+      assert.equal(code, 0);
+      for (const client of clients) client[Symbol.dispose]();
+    });
+  }
+
+  test("nothing is left to be used of an agent whose thread the kernel cannot interrupt, and it vanishes with the call", async () => {
+    using base = new TemporaryTarget();
+    fs.mkdirSync(base.at("dead"));
+    await using dead = await DeadFileSystems.mount(base.at("dead"));
+    await using agent = await LoneAgent.start(dead.pid);
+    using client = await agent.client();
+    client.send({ kind: "fileRequest", value: { kind: "open", value: { path: `${base.at("dead")}/file`, openOptions: readOnly } } });
+    await ping(client);
+    await sleep(200);
+    dead.takeRequests();
+    const began = performance.now();
+    agent.child.kill("SIGTERM");
+    await client.closed;
+    // The process that the kernel keeps has no other thread than the one that waits.
+    const threads = (): string[] => fs.readdirSync(`/proc/${agent.child.pid}/task`);
+    const states = (): string[] =>
+      threads().map((id) => /^State:\t(.)/m.exec(fs.readFileSync(`/proc/${agent.child.pid}/task/${id}/status`, "utf8"))?.[1] ?? "");
+    while (states().some((state) => state !== "Z" && state !== "D")) await sleep(20);
+    assert.ok(performance.now() - began < endMaxMs);
+    await assert.rejects(agent.client(), { code: "ECONNREFUSED" });
+    dead.release();
+    assert.deepEqual(await agent.exited, [0, null]);
+  });
+});
+
+suite("the thread pool", { skip: withoutFuse }, () => {
+  for (const [given, expected] of [
+    [undefined, 16],
+    ["6", 6],
+  ] as const) {
+    test(`has ${expected} threads when UV_THREADPOOL_SIZE is ${given ?? "not set"}`, async () => {
+      await using agent = await LoneAgent.start(process.pid, given === undefined ? {} : { UV_THREADPOOL_SIZE: given });
+      using client = await agent.client();
+      await ping(client);
+      const names = fs
+        .readdirSync(`/proc/${agent.child.pid}/task`)
+        .map((id) => fs.readFileSync(`/proc/${agent.child.pid}/task/${id}/comm`, "utf8"));
+      assert.equal(names.filter((name) => name.startsWith("libuv-worker")).length, expected, names.join(""));
+    });
+  }
+});
