@@ -9,6 +9,7 @@ import { DescriptorSink } from "./log/lineSink.ts";
 import { createLog } from "./log/log.ts";
 import { reportBug } from "./log/reportBug.ts";
 import { parseSettings } from "./settings.ts";
+import { StartError } from "./startError.ts";
 import { preparePool, ThreadPool } from "./task/threadPool.ts";
 
 /** Time for everything to end once the agent stops, in ms; a call that hangs in a dead file system must not keep the process. */
@@ -24,7 +25,7 @@ async function main(): Promise<number> {
     return commandLine.exitCode;
   }
   // Loaded only when it is needed, so that a question about the version is answered at once.
-  const [{ runAgent }, { StartError }] = await Promise.all([import("./agent.ts"), import("./startError.ts")]);
+  const { runAgent } = await import("./agent.ts");
   const { settings, problems } = parseSettings(env);
   await using sink = new DescriptorSink(1);
   const format = chooseFormat({ isJson: settings.jsonLog, isTerminal: sink.isTerminal, env });

@@ -11,7 +11,8 @@ import { enterNetworkNamespace } from "./namespace/enterNetworkNamespace.ts";
 import { HeldProcess } from "./namespace/heldProcess.ts";
 import { ContainerLookUp } from "./runtime/containerLookUp.ts";
 import { findEphemeralTarget } from "./runtime/ephemeralTarget.ts";
-import { type ContainerFinding, isKnownRuntime } from "./runtime/findContainer.ts";
+import type { ContainerFinding } from "./runtime/findContainer.ts";
+import { isKnownRuntime } from "./runtime/runtimeNames.ts";
 import type { Settings } from "./settings.ts";
 import { StartError } from "./startError.ts";
 

@@ -26,7 +26,8 @@ import type { RedirectedConnection } from "./redirect/listener.ts";
 import { RedirectError } from "./redirect/redirectError.ts";
 import type { Redirector } from "./redirect/redirector.ts";
 import { passThrough } from "./rawConnection.ts";
-import { route } from "./route.ts";
+import type { route } from "./route.ts";
+import { ShareKeys } from "./shareLinks/shareKeys.ts";
 import type { TlsPorts } from "./tls/tlsPorts.ts";
 import { SessionTraffic } from "./sessionTraffic.ts";
 import { type Mirrorer, PortSubscriptions, type Stealer, type Subscription } from "./subscriptions.ts";
@@ -106,6 +107,8 @@ export class IncomingTraffic implements AsyncDisposable {
   readonly passedEdits: readonly HeaderEdit[];
   readonly stolenEdits: readonly HeaderEdit[];
   readonly targetOptions: TargetOptions;
+  /** Keys of share links, of all sessions. */
+  readonly shareKeys = new ShareKeys();
   /** What waits of requests, of all peers. */
   readonly heldMemory: HeldMemory;
   readonly #closing = new AbortController();
@@ -333,10 +336,7 @@ export class IncomingTraffic implements AsyncDisposable {
   }
 
   async #openRedirector(): Promise<Redirector> {
-    this.#redirector ??= this.#options.openRedirector(
-      (connection) => this.#accept(connection),
-      () => this.#lost(),
-    );
+    this.#redirector ??= this.#loadAndOpen();
     try {
       return await this.#redirector;
     } catch (error) {
@@ -344,6 +344,15 @@ export class IncomingTraffic implements AsyncDisposable {
       this.#redirector = null;
       throw error;
     }
+  }
+
+  /** What is done with a connection, thus all that is HTTP, is loaded with the first port that is redirected. */
+  async #loadAndOpen(): Promise<Redirector> {
+    const { route: take } = await import("./route.ts");
+    return this.#options.openRedirector(
+      (connection) => this.#accept(connection, take),
+      () => this.#lost(),
+    );
   }
 
   #reportRedirect(error: unknown, port?: number): void {
@@ -377,24 +386,24 @@ export class IncomingTraffic implements AsyncDisposable {
     );
   }
 
-  #accept(connection: RedirectedConnection): void {
+  #accept(connection: RedirectedConnection, take: typeof route): void {
     const { buffers, tls } = this.#options;
     const arrival: Arrival = { peer: connection.peer, original: connection.original, agentIp: connection.agentIp, tls: null };
     if (tls?.has(arrival.original.port) === true && this.subscriptionsOf(arrival.original.port) !== null) {
-      void this.#acceptTls(arrival, connection.open(), tls);
+      void this.#acceptTls(arrival, connection.open(), tls, take);
       return;
     }
     const socket = new ByteSocket((onread) => connection.open({ onread }), buffers, { bytes: () => false });
     this.#keep(socket, socket.socket);
-    route(arrival, socket, this);
+    take(arrival, socket, this);
   }
 
-  async #acceptTls(arrival: Arrival, raw: Socket, tls: TlsPorts): Promise<void> {
+  async #acceptTls(arrival: Arrival, raw: Socket, tls: TlsPorts, take: typeof route): Promise<void> {
     this.#keep({ reset: () => raw.resetAndDestroy() }, raw);
     try {
       const secured = await tls.secure(arrival, raw);
       if (secured.isPlain) passThrough(arrival, secured.socket, this, { bytes: new Uint8Array(0), hasEnded: raw.readableEnded });
-      else route(secured.arrival, secured.socket, this);
+      else take(secured.arrival, secured.socket, this);
     } catch (error) {
       this.#options.log.event("INCOMING_TLS_FAILED", { peer: arrival.peer.ip, port: arrival.original.port, error: String(error) });
     }

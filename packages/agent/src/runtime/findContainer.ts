@@ -7,6 +7,7 @@ import { askContainerd } from "./containerd.ts";
 import { findByControlGroup } from "./controlGroups.ts";
 import { askCrio } from "./crio.ts";
 import { askDocker } from "./docker.ts";
+import { isKnownRuntime, type RuntimeName } from "./runtimeNames.ts";
 
 export interface FindContainerOptions {
   readonly containerId: string;
@@ -29,7 +30,7 @@ interface Runtime {
   readonly sockets: readonly string[];
 }
 
-const runtimes: Readonly<Record<string, Runtime>> = {
+const runtimes: Readonly<Record<RuntimeName, Runtime>> = {
   containerd: {
     ask: askContainerd,
     sockets: [
@@ -44,14 +45,10 @@ const runtimes: Readonly<Record<string, Runtime>> = {
   "cri-o": { ask: askCrio, sockets: ["run/crio/crio.sock"] },
 };
 
-export function isKnownRuntime(runtime: string): boolean {
-  return Object.hasOwn(runtimes, runtime);
-}
-
 /** Never rejects: what failed is among the problems. */
 export async function findContainer({ containerId, runtime, hostRoot, timeoutMs = 5000 }: FindContainerOptions): Promise<ContainerFinding> {
-  const known = isKnownRuntime(runtime) ? runtimes[runtime] : undefined;
-  if (known === undefined) return { kind: "notFound", problems: [`unknown container runtime ${JSON.stringify(runtime)}`] };
+  if (!isKnownRuntime(runtime)) return { kind: "notFound", problems: [`unknown container runtime ${JSON.stringify(runtime)}`] };
+  const known = runtimes[runtime];
   const problems: string[] = [];
   const paths = known.sockets.map((socket) => `${hostRoot}/${socket}`).filter((path) => existsSync(path));
   if (paths.length === 0) problems.push(`no socket of ${runtime} below ${hostRoot}`);

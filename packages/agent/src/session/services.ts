@@ -1,7 +1,7 @@
 // What sessions share. Created once per agent and passed to each of them.
 
 import type { FileRequest, FileResponse, LookupRecord, Writer } from "@understudy/protocol";
-import type { AddressFamily, LayerTcp, LayerTcpSteal } from "@understudy/protocol";
+import type { AddressFamily, LayerTcp, LayerTcpSteal, ShareLinkRequest } from "@understudy/protocol";
 import type { AnswerBuffer, AnswerBuffers } from "../files/answerBuffer.ts";
 import type { ReusedBuffer, SessionLink } from "../link/sessionLink.ts";
 import type { Log } from "../log/log.ts";
@@ -46,6 +46,7 @@ export interface NameResolver {
 export interface IncomingClient extends Disposable {
   steal(message: LayerTcpSteal, buffer: ReusedBuffer): void;
   mirror(message: LayerTcp): void;
+  share(request: ShareLinkRequest): void;
   /** True while peers take less than the client sends them. */
   readonly isOverfull: boolean;
 }

@@ -345,9 +345,12 @@ export class Session implements SessionLink {
       case "vpn":
         this.#refuseUnsupported(refusals.vpn);
         return;
-      // Operators send these; without one they ask for nothing.
-      case "operatorPong":
       case "shareLink":
+        // Without a target there are no requests that a link could lead to.
+        this.#joinIncoming()?.share(message.value);
+        return;
+      // Operators send it; without one it asks for nothing.
+      case "operatorPong":
         return;
     }
   }

@@ -1,6 +1,7 @@
 // The few responses that the agent makes itself: a request that nobody could answer, and heads that cannot be served.
 // Their texts are what users of the reference know.
 
+import { endedLinkResponse } from "../shareLinks/endedPage.ts";
 import { reasonPhrase } from "./reasonPhrases.ts";
 
 /** What of the failed request shapes its answer. */
@@ -33,6 +34,14 @@ export function badGateway(agentVersion: string, message: string, request: Faile
 export function refusal(status: 400 | 414 | 431, date: string): Uint8Array {
   const reason = reasonPhrase(status);
   return Buffer.from(`HTTP/1.1 ${status} ${reason}\r\nconnection: close\r\ncontent-length: 0\r\ndate: ${date}\r\n\r\n`, "latin1");
+}
+
+/** The page for who follows a share link of a session that is over. */
+export function endedLink(continueTo: string, request: FailedRequest, date: string): Uint8Array {
+  const { headers, body } = endedLinkResponse(continueTo);
+  const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  const head = Buffer.from(`HTTP/1.${request.minorVersion} 200 OK\r\n${lines}${connectionLine(request)}date: ${date}\r\n\r\n`, "latin1");
+  return request.isHead ? head : Buffer.concat([head, body]);
 }
 
 function connectionLine(request: FailedRequest): string {

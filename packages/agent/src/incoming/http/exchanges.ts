@@ -18,6 +18,7 @@ import { RequestCopies } from "./requestCopies.ts";
 import { requestParts, requestTargetText } from "./requestMessage.ts";
 import type { RequestReader } from "./requestReader.ts";
 import { responseContext } from "./responseContext.ts";
+import type { HeaderEdit } from "./rewriteHead.ts";
 import { StolenExchange } from "./stolenExchange.ts";
 import type { TargetSide } from "./targetSide.ts";
 
@@ -101,10 +102,15 @@ export class Exchanges {
       target: target.open().socket,
       responseHead: this.#responseHead,
       limits: traffic.http.head,
-      edits: traffic.passedEdits,
+      edits: this.#edits(traffic.passedEdits),
       copies,
       hasContinued: this.#hasContinued,
     });
+  }
+
+  #edits(edits: readonly HeaderEdit[]): readonly HeaderEdit[] {
+    const { responseEdit } = this.#options.reader;
+    return responseEdit === null ? edits : [...edits, responseEdit];
   }
 
   #steal(bytes: Uint8Array, start: number, end: number, { stealer, mirrorers, late }: Judgement & { stealer: Stealer }): Began | null {
@@ -118,7 +124,7 @@ export class Exchanges {
     const exchange = new StolenExchange({
       peer,
       stealer,
-      context: responseContext(own.bytes, head, traffic.date(), traffic.stolenEdits),
+      context: responseContext(own.bytes, head, traffic.date(), this.#edits(traffic.stolenEdits)),
       agentVersion: traffic.agentVersion,
       request: own.bytes,
       body: own.body,

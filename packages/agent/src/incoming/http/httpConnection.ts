@@ -8,7 +8,8 @@ import type { IncomingTraffic } from "../incomingTraffic.ts";
 import { type Judgement, NOBODY } from "../judge.ts";
 import { pump } from "../pump.ts";
 import type { TargetConnection } from "../target.ts";
-import { badGateway, refusal } from "./errorResponse.ts";
+import { EndedLink, SharedHead } from "../shareLinks/shareLinkHead.ts";
+import { badGateway, endedLink, refusal } from "./errorResponse.ts";
 import { Exchanges } from "./exchanges.ts";
 import type { RequestHead } from "./head.ts";
 import { HeldBytes } from "./heldBytes.ts";
@@ -36,6 +37,7 @@ type State =
   /** All that is left is the peer's socket, which ends by itself, or belongs to a client. */
   | { readonly kind: "closed" };
 
+const NOTHING = new Uint8Array(0);
 const IDLE: State = { kind: "idle" };
 const RAW: State = { kind: "raw" };
 const CLOSED: State = { kind: "closed" };
@@ -56,6 +58,8 @@ export class HttpConnection {
   #hasStolen = false;
   #isFinishing = false;
   readonly #gate: ReadingGate;
+  /** What is to be held in place of what was just taken. */
+  #replaced: Uint8Array | null = null;
 
   /** Takes over the socket, and `target`, a connection to the target that was made before there was a request. */
   constructor(arrival: Arrival, peer: ByteSocket, traffic: IncomingTraffic, target: TargetConnection | null) {
@@ -90,6 +94,7 @@ export class HttpConnection {
       this.#isAdvancing = false;
     }
     if (taken < view.length) this.#held.append(taken === 0 ? view : view.subarray(taken));
+    this.#holdReplaced();
     this.#advance();
     return this.#mayRead();
   }
@@ -140,7 +145,14 @@ export class HttpConnection {
     const taken = this.#take(bytes, start, end) - start;
     // The end of a connection lets go of everything at once.
     if (this.#held.length > 0) this.#held.consume(taken);
+    this.#holdReplaced();
     return taken > 0 || this.#state !== before;
+  }
+
+  #holdReplaced(): void {
+    const replaced = this.#replaced;
+    this.#replaced = null;
+    if (replaced !== null && this.#state !== CLOSED) this.#held.append(replaced);
   }
 
   /** Works through `bytes[start, end)` until something must be waited for. Returns where the rest begins. */
@@ -211,10 +223,29 @@ export class HttpConnection {
         return start;
       default:
         this.#exchanges.next();
+        if (read instanceof SharedHead) return this.#replaceHead(bytes, start, end, read);
+        if (read instanceof EndedLink) return this.#tellEnded(start, read);
         if (!(read instanceof Judging)) return this.#follow(bytes, start, end, read);
         this.#state = read;
         return start;
     }
+  }
+
+  /** Takes all of `bytes[start, end)` and reads it again with another head, out of what is held. */
+  #replaceHead(bytes: Uint8Array, start: number, end: number, { bytes: head }: SharedHead): number {
+    this.#replaced = Buffer.concat([head ?? NOTHING, bytes.subarray(start + this.#head.length, end)]);
+    return end;
+  }
+
+  /** Answers who follows a share link of a session that is over. A body is not read. */
+  #tellEnded(start: number, { continueTo }: EndedLink): number {
+    const head = this.#head;
+    const keepAlive = head.keepAlive && head.bodyKind === "none" && !this.#isFinishing;
+    const { minorVersion, isHead } = head;
+    this.#peer.write(endedLink(continueTo, { minorVersion, isHead, keepAlive }, this.#traffic.date()));
+    this.#hasStolen = true;
+    if (!keepAlive) this.#close();
+    return start + head.length;
   }
 
   /** Gives the request whose head begins at `start` to whom it belongs. Returns how far that took the bytes. */

@@ -8,6 +8,8 @@ import { RequestHeadInput } from "./filter/filterInput.ts";
 import { type HeadLimits, RequestHead } from "./head.ts";
 import type { HeldBytes } from "./heldBytes.ts";
 import { Judging } from "./judging.ts";
+import type { HeaderEdit } from "./rewriteHead.ts";
+import { type EndedLink, type SharedHead, shareLinkOf } from "../shareLinks/shareLinkHead.ts";
 import { requestBody } from "./passedExchange.ts";
 
 /** What a head may be while there is no memory to spare. */
@@ -22,11 +24,17 @@ export interface RequestReaderOptions {
   readonly onJudged: () => void;
 }
 
-/** "tunnel": a CONNECT. What follows it may belong to the tunnel: nobody's but the target's. */
-export type ReadRequest = "incomplete" | "ambiguous" | "refused" | "tunnel" | Judging | Judgement;
+/**
+ * "tunnel": a CONNECT. What follows it may belong to the tunnel: nobody's but the target's. A `SharedHead` takes the place of the request's own, and is read next; an `EndedLink` is answered
+ * by the agent.
+ */
+export type ReadRequest = "incomplete" | "ambiguous" | "refused" | "tunnel" | SharedHead | EndedLink | Judging | Judgement;
 
 export class RequestReader {
   #head = new RequestHead();
+  /** What a share link adds to the response. */
+  responseEdit: HeaderEdit | null = null;
+  #hasFollowedLink = false;
   readonly #options: RequestReaderOptions;
 
   constructor(options: RequestReaderOptions) {
@@ -45,6 +53,8 @@ export class RequestReader {
     const result = head.scan(bytes, start, end, traffic.heldMemory.hasRoom ? traffic.http.head : TIGHT_HEADS);
     if (result !== "complete") return result;
     if (head.isConnect) return "tunnel";
+    const link = this.#followLink(bytes);
+    if (link !== null) return link;
     const collecting = this.#collectBody();
     if (collecting !== null) return collecting;
     const judgement = this.#judge(new RequestHeadInput(bytes, head));
@@ -52,6 +62,18 @@ export class RequestReader {
     const judging = this.#judgeLater();
     judging.wait(judgement);
     return judging;
+  }
+
+  /** Looks for a share link, once in each request. Null: the request is read on. */
+  #followLink(bytes: Uint8Array): SharedHead | EndedLink | null {
+    const hasFollowed = this.#hasFollowedLink;
+    this.#hasFollowedLink = false;
+    if (hasFollowed) return null;
+    const link = shareLinkOf(bytes, this.head, this.#options.traffic.shareKeys);
+    this.responseEdit = link?.kind === "shared" ? link.edit : null;
+    if (link === null || (link.kind === "shared" && link.bytes === null)) return null;
+    this.#hasFollowedLink = link.kind === "shared";
+    return link;
   }
 
   /** Waits for the body, if the request has one that filters want to see and may see. */

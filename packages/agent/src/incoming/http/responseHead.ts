@@ -82,7 +82,7 @@ export function encodeResponseHead(response: ResponseParts, context: ResponseCon
     if (REPLACED.has(lowerName) || (lowerName === "content-length" && !keepsLength)) continue;
     // The connection's own end is written below; other options (upgrade) stay.
     if (lowerName === "connection" && (closes || facts.hasOnlyKeepAlive)) continue;
-    const edited = edits.findIndex((edit) => edit.lowerName === lowerName);
+    const edited = edits.findIndex((edit) => edit.replaces === lowerName);
     if (edited >= 0) {
       met |= 1 << edited;
       text += `${lowerName}: ${bytesText(edits[edited]!.value)}\r\n`;

@@ -7,6 +7,8 @@ import type { FieldTable } from "./fieldTable.ts";
 /** A header to set, made once by `headerEdit` and used for many heads. */
 export interface HeaderEdit {
   readonly lowerName: string;
+  /** Name of the headers that it takes the place of; empty where it comes in addition. */
+  readonly replaces: string;
   readonly value: Uint8Array;
   /** `name: value` with its line end, for heads that have no such header. */
   readonly line: Uint8Array;
@@ -14,6 +16,15 @@ export interface HeaderEdit {
 
 /** @throws TypeError when the name is not lower-case or name or value hold bytes that a header may not. */
 export function headerEdit(lowerName: string, value: string): HeaderEdit {
+  return edit(lowerName, value, lowerName);
+}
+
+/** A header to add to those of its name. @throws TypeError as `headerEdit`. */
+export function headerAddition(lowerName: string, value: string): HeaderEdit {
+  return edit(lowerName, value, "");
+}
+
+function edit(lowerName: string, value: string, replaces: string): HeaderEdit {
   const name = Buffer.from(lowerName, "latin1");
   const bytes = Buffer.from(value, "latin1");
   const isSafe =
@@ -22,7 +33,7 @@ export function headerEdit(lowerName: string, value: string): HeaderEdit {
     allInClass(name, 0, name.length, TOKEN) &&
     allInClass(bytes, 0, bytes.length, FIELD_VALUE);
   if (!isSafe) throw new TypeError(`not a header: ${JSON.stringify(`${lowerName}: ${value}`)}`);
-  return { lowerName, value: bytes, line: Buffer.concat([name, Buffer.from(": "), bytes, Buffer.from("\r\n")]) };
+  return { lowerName, replaces, value: bytes, line: Buffer.concat([name, Buffer.from(": "), bytes, Buffer.from("\r\n")]) };
 }
 
 /** What is needed of a complete head; `RequestHead` and `ResponseHead` are both that. */
@@ -39,7 +50,7 @@ export interface ScannedHead {
 export function rewriteHead(bytes: Uint8Array, head: ScannedHead, edits: readonly HeaderEdit[]): Uint8Array {
   const { fields, start, length } = head;
   let room = length;
-  for (const edit of edits) room += edit.line.length;
+  for (const { line } of edits) room += line.length;
   const out = Buffer.allocUnsafe(room);
   let written = 0;
   let copied = 0;
@@ -53,14 +64,14 @@ export function rewriteHead(bytes: Uint8Array, head: ScannedHead, edits: readonl
     const nameStart = fields.nameStart(i);
     const nameEnd = fields.nameEnd(i);
     for (let e = 0; e < edits.length; e++) {
-      const edit = edits[e]!;
-      if (nameEnd - nameStart !== edit.lowerName.length) continue;
-      if (!tokenEquals(bytes, start + nameStart, start + nameEnd, edit.lowerName)) continue;
+      const one = edits[e]!;
+      if (nameEnd - nameStart !== one.replaces.length) continue;
+      if (!tokenEquals(bytes, start + nameStart, start + nameEnd, one.replaces)) continue;
       if ((met & (1 << e)) === 0) {
         met |= 1 << e;
         copyTo(fields.valueStart(i));
-        out.set(edit.value, written);
-        written += edit.value.length;
+        out.set(one.value, written);
+        written += one.value.length;
         copied = fields.valueEnd(i);
       } else {
         copyTo(nameStart);

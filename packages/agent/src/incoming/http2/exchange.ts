@@ -6,6 +6,7 @@ import type { Arrival } from "../arrival.ts";
 import { HeaderListInput } from "../http/filter/filterInput.ts";
 import { REQUEST_DROPPED } from "../http/errorResponse.ts";
 import { LateCopy } from "../http/lateCopy.ts";
+import type { HeaderEdit } from "../http/rewriteHead.ts";
 import { RequestCopies } from "../http/requestCopies.ts";
 import type { IncomingTraffic } from "../incomingTraffic.ts";
 import { clientNeed, judge, type Judgement, type LateMirrorer, needsBody } from "../judge.ts";
@@ -33,6 +34,8 @@ export interface ExchangeOptions {
   /** All fields of the head, as they came. */
   readonly fields: readonly Field[];
   readonly isEnd: boolean;
+  /** What a share link adds to the response. */
+  readonly responseEdit: HeaderEdit | null;
   /** The connection to the target, opened where there is none. */
   readonly target: () => TargetLink;
   /** Called once, when nothing more comes of it. */
@@ -205,13 +208,18 @@ export class Exchange implements StreamReader {
       target: target(),
       fields,
       body: this.#body,
-      edits: traffic.passedEdits,
+      edits: this.#edits(traffic.passedEdits),
       copies: this.#copies,
       onFailed: (failure) => this.#targetFailed(failure),
       onBroken: (why) => this.#over(why),
     });
     this.#state = passed;
     passed.begin();
+  }
+
+  #edits(edits: readonly HeaderEdit[]): readonly HeaderEdit[] {
+    const { responseEdit } = this.#options;
+    return responseEdit === null ? edits : [...edits, responseEdit];
   }
 
   #steal(stealer: Stealer, start: RequestStart): void {
@@ -227,7 +235,7 @@ export class Exchange implements StreamReader {
       copies: this.#copies,
       hasMemory: () => traffic.heldMemory.hasRoom,
       stuckTimeoutMs: traffic.http.stuckTimeoutMs,
-      response: () => ({ edits: traffic.stolenEdits, date: traffic.date(), maxListBytes: traffic.headerListMaxBytes }),
+      response: () => ({ edits: this.#edits(traffic.stolenEdits), date: traffic.date(), maxListBytes: traffic.headerListMaxBytes }),
       onUnheard: () => {
         traffic.countStolen(-1);
         this.#passOn();

@@ -4,11 +4,13 @@
 import type { ByteSocket } from "../../socket/byteSocket.ts";
 import type { Arrival } from "../arrival.ts";
 import type { IncomingTraffic, RequestConnection } from "../incomingTraffic.ts";
+import { shareLinkIn } from "../shareLinks/shareLinkFields.ts";
 import { Endpoint } from "./endpoint.ts";
 import { ErrorCode } from "./errors.ts";
 import { Exchange } from "./exchange.ts";
 import { type Field, fieldBytes } from "./fields.ts";
 import { MAX_STREAM_ID } from "./frameTypes.ts";
+import { endedLinkFields } from "./messageFields.ts";
 import type { RequestHead } from "./messageHead.ts";
 import { SettingId } from "./settings.ts";
 import type { Stream } from "./stream.ts";
@@ -105,6 +107,15 @@ export class Http2Connection implements RequestConnection {
     this.#mustFinishAfterOne = true;
   }
 
+  /** Answers who follows a share link of a session that is over. */
+  #tellEnded(stream: Stream, { method }: RequestHead, continueTo: string): void {
+    const { fields, body } = endedLinkFields(continueTo, this.#traffic.date());
+    const isHead = method === "HEAD";
+    stream.sendHeaders(fields, isHead);
+    if (!isHead) stream.send(body, true, true);
+    stream.resetWhenSent(ErrorCode.noError);
+  }
+
   #request(stream: Stream, head: RequestHead | null, fields: readonly Field[], isEnd: boolean): void {
     const bytes = fields.reduce((sum, field) => sum + fieldBytes(field), 0);
     if (head === null || (bytes > TIGHT_HEAD_BYTES && !this.#traffic.heldMemory.hasRoom)) {
@@ -123,14 +134,20 @@ export class Http2Connection implements RequestConnection {
       stream.reset(ErrorCode.protocolError);
       return;
     }
+    const link = shareLinkIn(head, fields, this.#traffic.shareKeys);
+    if (link?.kind === "ended") {
+      this.#tellEnded(stream, head, link.continueTo);
+      return;
+    }
     const exchange = new Exchange({
       arrival: this.#arrival,
       socket: this.#peer,
       traffic: this.#traffic,
       stream,
-      head,
+      head: link?.head ?? head,
       headBytes: bytes,
-      fields,
+      fields: link?.fields ?? fields,
+      responseEdit: link?.edit ?? null,
       isEnd,
       target: () => this.#openTarget(),
       onOver: () => {

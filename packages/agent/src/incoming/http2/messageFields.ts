@@ -2,6 +2,7 @@
 
 import type { HttpHeaders } from "@understudy/protocol";
 import { FIELD_VALUE, TOKEN, allInClass, latin1 } from "../http/byteClasses.ts";
+import { endedLinkResponse } from "../shareLinks/endedPage.ts";
 import { InvalidResponse } from "../http/responseHead.ts";
 import type { HeaderEdit } from "../http/rewriteHead.ts";
 import { type Field, fieldBytes } from "./fields.ts";
@@ -73,7 +74,7 @@ export function editedFields(fields: readonly Field[], edits: readonly HeaderEdi
   const edited: Field[] = [];
   let met = 0;
   for (const field of fields) {
-    const index = edits.findIndex(({ lowerName }) => lowerName === field[0]);
+    const index = edits.findIndex(({ replaces }) => replaces === field[0]);
     if (index < 0) edited.push(field);
     else if ((met & (1 << index)) === 0) edited.push(editField(edits[index]!));
     if (index >= 0) met |= 1 << index;
@@ -97,6 +98,12 @@ export function badGatewayFields(
     ],
     body,
   };
+}
+
+/** The page for who follows a share link of a session that is over: head and body. */
+export function endedLinkFields(continueTo: string, date: string): { readonly fields: readonly Field[]; readonly body: Uint8Array } {
+  const { headers, body } = endedLinkResponse(continueTo);
+  return { fields: [[":status", "200"], ...headers, ["date", date]], body };
 }
 
 function editField({ lowerName, value }: HeaderEdit): Field {

@@ -7,8 +7,8 @@ import type { Metrics } from "../../metrics/metrics.ts";
 import type { ByteSocket } from "../../socket/byteSocket.ts";
 import type { Arrival } from "../arrival.ts";
 import { connectionMessage } from "../connectionMessage.ts";
-import { compileFilter } from "../http/filter/compileFilter.ts";
 import type { IncomingTraffic } from "../incomingTraffic.ts";
+import type { CompiledFilter, FilterMeans } from "../http/filter/compiledFilter.ts";
 import { PortClaims } from "../portClaims.ts";
 import { type RequestStart, startMessages } from "../steal/requestForms.ts";
 import type { Mirrorer } from "../subscriptions.ts";
@@ -136,7 +136,7 @@ export class MirrorClient implements Mirrorer, Disposable {
   }
 
   #subscribe(port: number, httpFilter: HttpFilter | null): void {
-    const compiling = httpFilter === null ? Promise.resolve(null) : compileFilter(httpFilter, this.#traffic.filterMeans(this.link));
+    const compiling = httpFilter === null ? Promise.resolve(null) : compiled(httpFilter, this.#traffic.filterMeans(this.link));
     this.#claims.subscribe(port, compiling, (filter) => {
       this.#traffic.mirror(port, { subscriber: this, filter });
       const { samplePercent } = this.#settings;
@@ -165,4 +165,10 @@ class Sample {
     this.#due -= 100;
     return true;
   }
+}
+
+/** As `compileFilter`, which is loaded with the first filter. */
+async function compiled(filter: HttpFilter, means: FilterMeans): Promise<CompiledFilter> {
+  const { compileFilter } = await import("../http/filter/compileFilter.ts");
+  return compileFilter(filter, means);
 }

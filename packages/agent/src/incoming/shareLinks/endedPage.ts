@@ -1,8 +1,27 @@
 // The page for who follows a share link whose session is over. It says so and leads on, without the key.
 
+import { CLEARING_COOKIE } from "./sharedRequest.ts";
+
 const SECONDS = 5;
 
 const ENTITIES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+
+/** Headers and body of the answer, whose status is 200. */
+export function endedLinkResponse(continueTo: string): {
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: Uint8Array;
+} {
+  const body = endedPage(continueTo);
+  return {
+    headers: [
+      ["content-type", "text/html; charset=utf-8"],
+      ["cache-control", "no-store"],
+      ["set-cookie", CLEARING_COOKIE],
+      ["content-length", String(body.length)],
+    ],
+    body,
+  };
+}
 
 /** The page as HTML in UTF-8. `continueTo`: path and query of the same server. */
 export function endedPage(continueTo: string): Uint8Array {

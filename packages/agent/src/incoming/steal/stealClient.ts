@@ -6,7 +6,6 @@ import type { ByteSocket } from "../../socket/byteSocket.ts";
 import type { WaitingBytes } from "../../task/waitingBytes.ts";
 import type { Arrival } from "../arrival.ts";
 import type { CompiledFilter, FilterMeans } from "../http/filter/compiledFilter.ts";
-import { compileFilter, compileHeaderFilter } from "../http/filter/compileFilter.ts";
 import { connectionMessage } from "../connectionMessage.ts";
 import { PortClaims } from "../portClaims.ts";
 import type { Stealer } from "../subscriptions.ts";
@@ -161,10 +160,11 @@ export class StealClient implements Stealer, Disposable {
   }
 }
 
-function compiled(type: StealType, means: FilterMeans): Promise<CompiledFilter | null> {
+async function compiled(type: StealType, means: FilterMeans): Promise<CompiledFilter | null> {
+  if (type.kind === "all") return null;
+  // With the first filter: regular expressions and JSON are a good part of the agent.
+  const { compileFilter, compileHeaderFilter } = await import("../http/filter/compileFilter.ts");
   switch (type.kind) {
-    case "all":
-      return Promise.resolve(null);
     case "filteredHttp":
       return compileHeaderFilter(type.value[1], means);
     case "filteredHttpEx":

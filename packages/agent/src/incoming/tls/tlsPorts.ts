@@ -9,6 +9,8 @@ import type { TargetFiles } from "./trustRoots.ts";
 
 /** Time for a peer to begin and to end its handshake, in ms each. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** Most connections that are being secured. Each takes some 100 KiB, and may wait for a slow file system as well as for a slow peer. */
+const AT_ONCE_MAX = 256;
 /** A certificate that was replaced is noticed so long after at most, in ms, if connections keep coming. */
 const FRESH_MS = 5_000;
 
@@ -30,6 +32,7 @@ export interface SecuredArrival {
 export class TlsPorts {
   readonly #options: TlsPortsOptions;
   readonly #ports = new Map<number, Promise<TlsPort>>();
+  #underWay = 0;
 
   constructor(options: TlsPortsOptions) {
     this.#options = options;
@@ -46,9 +49,10 @@ export class TlsPorts {
    * @throws Error where the port cannot be served or the handshake failed.
    */
   async secure(arrival: Arrival, raw: Socket): Promise<SecuredArrival> {
-    const broken = (): void => undefined;
-    raw.on("error", broken);
+    raw.on("error", () => undefined);
+    this.#underWay += 1;
     try {
+      if (this.#underWay > AT_ONCE_MAX) throw new Error(`more than ${AT_ONCE_MAX} handshakes at once`);
       const port = await this.#at(arrival.original.port);
       const toTarget = await port.targetSide().catch((error: unknown) => this.#noTargetSide(arrival.original.port, error));
       const peerSide = await port.peerSide().catch((error: unknown) => this.#noPeerSide(arrival.original.port, error));
@@ -62,6 +66,8 @@ export class TlsPorts {
     } catch (error) {
       raw.destroy();
       throw error;
+    } finally {
+      this.#underWay -= 1;
     }
   }
 
