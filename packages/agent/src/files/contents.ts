@@ -17,6 +17,8 @@ import * as poolCalls from "./poolCalls.ts";
 const offsetMax = 2n ** 63n - 1n;
 /** Never ask for less of a file that seems to be at its end: it may have grown. */
 const leastReadBytes = 4096;
+/** Asking for the size costs more than so much memory for a moment. */
+const smallReadBytes = 64 * 1024;
 
 /** Where calls on a file may wait. */
 export interface WaitMeans {
@@ -43,7 +45,8 @@ export interface ReadMeans extends WaitMeans {
 export async function read(file: OpenedFile, wanted: U64, position: U64 | null, means: ReadMeans): Promise<ReadFileResponse> {
   const { instantReads, buffer } = means;
   const maxBytes = Math.min(means.maxBytes, buffer?.maxBytes ?? Infinity);
-  const length = Math.min(wanted > maxBytes ? maxBytes : Number(wanted), bytesAhead(file, position));
+  const most = wanted > maxBytes ? maxBytes : Number(wanted);
+  const length = most <= smallReadBytes ? most : Math.min(most, bytesAhead(file, position));
   // The last byte asked for must have an offset that the kernel's signed type can hold.
   if (position !== null && BigInt(position) + BigInt(length) > offsetMax) throw remoteIoError(EINVAL, "pread");
   const memory = buffer === null ? new ReadMemory(length) : buffer.take(length);

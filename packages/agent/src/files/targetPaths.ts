@@ -14,11 +14,11 @@
 //
 // Magic links (/proc/<pid>/root, /proc/self/fd/1, thus /dev/stdout) fail with EXDEV.
 
-import { O_DIRECTORY, O_NOFOLLOW, O_PATH, openat2, RESOLVE_BENEATH, RESOLVE_IN_ROOT } from "@understudy/native";
+import { O_DIRECTORY, O_NOFOLLOW, O_PATH, openat2, RESOLVE_BENEATH, RESOLVE_IN_ROOT, SystemCallError } from "@understudy/native";
 import { remoteIoError, remoteKindError } from "../errors/remoteError.ts";
 import { type PoolShare, ThreadPool } from "../task/threadPool.ts";
 import { type Bounds, walk } from "./agentWalk.ts";
-import { EAGAIN, EINVAL, ENOENT, ENOSYS, EPERM, errnoOf, EXDEV } from "./errnos.ts";
+import { EACCES, EAGAIN, EINVAL, ENOENT, ENOSYS, EPERM, errnoOf, EXDEV } from "./errnos.ts";
 import { closeInstantly, descriptorPath, locateCached, statusAtHand } from "./instantCalls.ts";
 import { onFileSystemOf } from "./poolCalls.ts";
 import * as poolCalls from "./poolCalls.ts";
@@ -40,8 +40,11 @@ export interface Name {
   readonly name: string;
 }
 
-/** Who goes through the components of a path. The agent does it where the kernel cannot do it confined. */
-export type Walker = "kernel" | "agent";
+/**
+ * Who goes through the components of a path. The agent does it where the kernel cannot do it confined; nobody where there is no root to begin at, and
+ * every path is refused with EACCES.
+ */
+export type Walker = "kernel" | "agent" | "nobody";
 
 /**
  * Whether this kernel lets this process use openat2(2), found out by using it. A seccomp profile that does not know the call may refuse it
@@ -114,6 +117,7 @@ export class TargetPaths {
   }
 
   async #resolve(start: Start, path: string, flags: number, mode: number): Promise<number> {
+    if (this.#walker === "nobody") throw new SystemCallError(EACCES, "open");
     checkPath(path);
     if (start === "root" || path.startsWith("/")) return await this.#find(this.#rootFd, path, flags, mode, "root");
     // What begins with ".." leaves the directory for certain; the kernel need not be asked.
