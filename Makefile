@@ -14,8 +14,9 @@ ON_NODE := PATH="$(CURDIR)/node_modules/.bin:$$PATH"
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
-build: install ## compile all packages
+build: install ## compile all packages, and put the agent together in few files
 	@$(ON_NODE) tsc -b
+	@$(ON_NODE) node scripts/bundle/build.ts
 
 lint: build ## rules of the code and of its imports (.oxlintrc.jsonc)
 	@$(ON_NODE) oxlint --type-aware
@@ -46,7 +47,7 @@ bench: install-host build ## run all measurements (bench/*/run.ts)
 	done; [ -n "$$found" ] || echo "no bench/*/run.ts yet"
 
 clean: ## remove what the build made, not node_modules
-	@rm -rf dist packages/*/dist bench/dist test/dist scripts/image/dist
+	@rm -rf dist packages/*/dist bench/dist test/dist scripts/*/dist
 
 install:
 	@scripts/install.sh

@@ -31,6 +31,7 @@ import { reportBug } from "./log/reportBug.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { startMetricsServer } from "./metrics/server.ts";
 import { watchProcessExit } from "./namespace/processExit.ts";
+import { checkRedirectRights, giveUpRights } from "./namespace/rights.ts";
 import type { Services } from "./session/services.ts";
 import { Sessions } from "./session/sessions.ts";
 import type { Settings } from "./settings.ts";
@@ -88,19 +89,23 @@ export async function runAgent({ options, settings, log, sink, threads, stop, on
   }
   // What listens in the agent's own network does so by now: from here on sockets are made in the target's.
   const target = owned.use(await findTarget({ options, settings, log, stop }));
+  giveUpRights(log);
   // The pool's threads stay in the network namespace in which they are made.
   sink.usePool();
   const ended = new AbortController();
   if (target.process !== null) owned.use(watchProcessExit(target.process, () => endWithTarget(target, ended, log)));
   const stopping = AbortSignal.any([stop, ended.signal]);
   const environment = await targetEnvironment(target, log);
-  const root = owned.adopt(await openTargetRoot(target, log), (handle) => handle.close());
+  const root = await openTargetRoot(target, log);
+  owned.defer(() => root?.close());
+  const rootFd = root?.fd ?? -1;
   const launcher = settings.isGuarded ? joinLauncher() : null;
   const { networkRefusal } = target;
   const hasTraffic = target.process !== null && networkRefusal === null;
+  if (hasTraffic) checkRedirectRights(log);
   // Looked for beside the rest of the start.
   const leftovers = hasTraffic ? findLeftoverRules(target, options, log) : Promise.resolve(false);
-  const walker = await findWalker(root.fd);
+  const walker = root === null ? "nobody" : await findWalker(root.fd);
 
   metrics.logLinesDropped.from(() => sink.droppedLines);
   owned.use(watchEventLoopDelay({ log, delaySeconds: metrics.eventLoopDelaySeconds, stalls: metrics.eventLoopStalls }));
@@ -113,7 +118,7 @@ export async function runAgent({ options, settings, log, sink, threads, stop, on
     networkRefusal !== null
       ? createRefusingResolver(networkRefusal)
       : createResolver({
-          readTargetFile: (path, maxBytes) => readTargetFile(root.fd, path, maxBytes, { threads, walker }),
+          readTargetFile: (path, maxBytes) => readTargetFile(rootFd, path, maxBytes, { threads, walker }),
           timeoutMs: settings.dnsTimeoutMs,
           attempts: settings.dnsAttempts,
           requestCount: metrics.dnsRequestCount,
@@ -125,8 +130,8 @@ export async function runAgent({ options, settings, log, sink, threads, stop, on
   const jq = owned.use(createJqEngine({ timeLimitMs: settings.jqTimeLimitMs, metrics, log: log.child("agent::incoming::jq") }));
   const filters = createFilterServices({ jq, bodyMaxBytes: settings.bodyBufferMaxBytes });
   const targetFiles: TargetFiles = {
-    read: (path, maxBytes) => readTargetFile(root.fd, path, maxBytes, { threads, walker }),
-    list: (path) => listTargetDirectory(root.fd, path, { threads, walker }),
+    read: (path, maxBytes) => readTargetFile(rootFd, path, maxBytes, { threads, walker }),
+    list: (path) => listTargetDirectory(rootFd, path, { threads, walker }),
   };
   const tls = stealTls(settings, targetFiles, log);
   const parts = { target, settings, log, metrics, buffers, budget, filters, launcher, tls };
@@ -151,7 +156,7 @@ export async function runAgent({ options, settings, log, sink, threads, stop, on
     selectEnvironment,
     openFiles: (signal) =>
       createFiles({
-        rootFd: root.fd,
+        rootFd,
         log: log.child("agent::files"),
         openFds: metrics.openFdCount,
         limits: { maxOpenFiles: settings.maxOpenFiles },
@@ -162,7 +167,7 @@ export async function runAgent({ options, settings, log, sink, threads, stop, on
         signal,
       }),
     openLocator: (signal) => {
-      const paths = new TargetPaths(root.fd, { pool: threads.share(signal), walker });
+      const paths = new TargetPaths(rootFd, { pool: threads.share(signal), walker });
       return (path) => paths.locate("root", path);
     },
     resolver,

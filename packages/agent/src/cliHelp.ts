@@ -48,6 +48,7 @@ Environment (true or false where no unit is given):
   MIRRORD_MAX_BODY_BUFFER_SIZE                  Bytes of a body that a filter waits for [default: 65536]
   MIRRORD_MAX_BODY_BUFFER_TIMEOUT               Milliseconds that a filter waits for a body [default: 1000]
   UNDERSTUDY_LISTEN_ADDRESS                     The one IP address to listen on for clients [default: every address]
+  UNDERSTUDY_HOST_ROOT                          Where the node's /run and /var are mounted [default: /host]
   UNDERSTUDY_MAX_MESSAGE_BYTES                  Largest message of a client [default: 33554432]
   UNDERSTUDY_SESSION_BUFFER_BYTES               Memory for buffers of one client [default: 524288]
   UNDERSTUDY_TOTAL_BUFFER_BYTES                 Memory for buffers of all clients [default: 33554432]

@@ -161,7 +161,7 @@ suite("settings", () => {
     for (const [variable, name] of logged) {
       if (!variable.startsWith("UNDERSTUDY_")) continue;
       const line = mainHelp.split("\n").find((candidate) => candidate.includes(`  ${variable} `));
-      assert.ok(line?.endsWith(`[default: ${JSON.stringify(good({})[name])}]`), `${variable}: ${line}`);
+      assert.ok(line?.endsWith(`[default: ${JSON.stringify(good({})[name]).replaceAll('"', "")}]`), `${variable}: ${line}`);
     }
   });
 });

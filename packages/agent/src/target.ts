@@ -81,6 +81,7 @@ async function findContainerTarget(
   using lookUp = new ContainerLookUp({ containerId, runtime, hostRoot: settings.hostRoot, signal: stop });
   const find = async (): Promise<ContainerFinding & { kind: "found" }> => {
     const found = await lookUp.ask().catch((error: unknown): ContainerFinding => ({ kind: "notFound", problems: [String(error)] }));
+    if (stop.aborted) throw new StartError("the agent was stopped while it looked the target up");
     return found.kind === "found" ? found : fail(found.problems.join("; "));
   };
   let found = await find();
@@ -149,18 +150,15 @@ export async function targetEnvironment({ process, specifiedEnvironment }: Targe
   }
 }
 
-/**
- * A descriptor of the target's root directory, good for looking up paths below it. The caller closes it.
- *
- * @throws StartError; the admin has been told.
- */
-export async function openTargetRoot({ process }: Target, log: Log): Promise<FileHandle> {
+/** A descriptor of the target's root directory, good for looking up paths below it; null if the agent may not, which the admin is told. The caller closes it. */
+export async function openTargetRoot({ process }: Target, log: Log): Promise<FileHandle | null> {
   // Not among Node's constants.
   const O_PATH = 0o10000000;
   try {
     return await open(process === null ? "/" : `${process.path}/root`, O_PATH | constants.O_DIRECTORY);
   } catch (error) {
-    log.event("TARGET_NOT_FOUND", { pid: process?.pid ?? 0, error: String(error) });
-    throw new StartError("the target's root directory cannot be opened", { cause: error });
+    // Of one that has just ended nothing else is wrong; the agent ends with it.
+    if (process?.isThere !== false) log.event("TARGET_FILES_UNREACHABLE", { pid: process?.pid ?? 0, error: String(error) });
+    return null;
   }
 }

@@ -1,5 +1,6 @@
 // The few system calls that Node lacks. Linux with the GNU C library, x86-64 and arm64.
 
+export { type Capability, capabilities, dropCapabilities, hasCapability } from "./capabilities.ts";
 export * from "./directory.ts";
 export * from "./errno.ts";
 export { exitNow } from "./exitNow.ts";
@@ -22,3 +23,4 @@ export { pipeHasWriter } from "./pipeWriter.ts";
 export { keepAccessTime, readCached, readInMemory, ReadMemory, type ReadPart } from "./readNow.ts";
 export * from "./statx.ts";
 export * from "./unixSocket.ts";
+export { endWhenPeerVanishes, type VanishedPeerTimes } from "./vanishedPeer.ts";

@@ -2,9 +2,9 @@
 // query; how many there are at once is the caller's to bound. Source: RFC 1035 section 4.2.2, RFC 7766.
 
 import { connect } from "node:net";
-import { randomInt } from "node:crypto";
 import { answerId, decodeAnswer, encodeQuery, type Answer, type Question } from "./message.ts";
 import { lookupIoError, lookupTimeout, malformedAnswer } from "./lookupError.ts";
+import { randomInt } from "./randomInt.ts";
 import type { ExchangeOptions, ServerAddress } from "./udpServer.ts";
 
 /**

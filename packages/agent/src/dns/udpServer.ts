@@ -3,10 +3,10 @@
 // query. Sockets are opened when needed, replaced after some use and closed when idle. It does not retry.
 
 import { createSocket, type Socket } from "node:dgram";
-import { randomInt } from "node:crypto";
 import { isIPv4 } from "node:net";
 import { answerId, decodeAnswer, encodeQuery, type Answer, type Question } from "./message.ts";
 import { lookupIoError, lookupTimeout } from "./lookupError.ts";
+import { randomInt } from "./randomInt.ts";
 
 /** Where a server listens. */
 export interface ServerAddress {

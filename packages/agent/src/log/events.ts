@@ -107,6 +107,16 @@ export const adminEvents = {
     message: "the target's process has ended, and the agent with it",
     remedy: "Nothing, where the pod was restarted or removed; otherwise check why the target's container ended.",
   },
+  RIGHT_MISSING: {
+    level: "error",
+    message: "the agent lacks a right, and does without what needs it",
+    remedy: "Give the agent's container the capability named in the record.",
+  },
+  TARGET_FILES_UNREACHABLE: {
+    level: "error",
+    message: "the target's root directory cannot be opened",
+    remedy: "Give the agent CAP_SYS_PTRACE; until then, clients can neither use the target's files nor look names up.",
+  },
   NETWORK_NOT_ENTERED: {
     level: "error",
     message: "the target's network namespace cannot be entered",

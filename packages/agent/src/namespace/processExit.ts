@@ -16,11 +16,11 @@ export function watchProcessExit(process: HeldProcess, onEnd: () => void): Dispo
     watch[Symbol.dispose]();
     onEnd();
   };
-  const watch = pidfd === null ? lookRepeatedly(process, end) : watchPidfd(pidfd, end);
+  const watch = pidfd === null ? lookRepeatedly(process, end) : watchReadable(pidfd, end);
   return watch;
 }
 
-function watchPidfd(pidfd: number, onEnd: () => void): Disposable {
+function watchReadable(pidfd: number, onEnd: () => void): Disposable {
   const watch = watchSocket(pidfd, onEnd);
   watch.want({ readable: true, writable: false });
   return watch;

@@ -5,8 +5,17 @@
 // what waits without telling: peers would see their connections end. Here they wait in the kernel's queue until there is room.
 
 import net from "node:net";
-import { SystemCallError, acceptConnection, closeSocket, closeWithReset, duplicate, ownAddress, watchReadable } from "@understudy/native";
-import type { ReadableWatch, SocketAddress } from "@understudy/native";
+import {
+  SystemCallError,
+  acceptConnection,
+  closeSocket,
+  closeWithReset,
+  duplicate,
+  endWhenPeerVanishes,
+  ownAddress,
+  watchReadable,
+} from "@understudy/native";
+import type { ReadableWatch, SocketAddress, VanishedPeerTimes } from "@understudy/native";
 
 /** What a socket is opened with. */
 export interface OpenOptions {
@@ -14,6 +23,8 @@ export interface OpenOptions {
   readonly onread?: net.OnReadOpts;
   /** Whether our direction outlives the other's end. Default false. */
   readonly allowHalfOpen?: boolean;
+  /** When a peer that has vanished is noticed. Default: never, as long as nothing is sent. */
+  readonly vanished?: VanishedPeerTimes;
 }
 
 /** One accepted connection. Whoever gets it calls `open` or `drop`, once; until then it keeps a descriptor. */
@@ -162,9 +173,10 @@ class AcceptedDescriptor implements AcceptedHandle {
     return unmapped(ownAddress(this.fd));
   }
 
-  open({ onread, allowHalfOpen = false }: OpenOptions = {}): net.Socket {
+  open({ onread, allowHalfOpen = false, vanished }: OpenOptions = {}): net.Socket {
     this.#take();
     try {
+      if (vanished !== undefined) endWhenPeerVanishes(this.fd, vanished);
       return new net.Socket({ fd: this.fd, readable: true, writable: true, allowHalfOpen, ...(onread && { onread }) });
     } catch (error) {
       closeSocket(this.fd);

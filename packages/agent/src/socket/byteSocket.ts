@@ -52,7 +52,7 @@ export class ByteSocket implements ReusedBuffer {
     this.reader = reader;
     this.socket = open({
       buffer: () => this.#buffer?.next() ?? new Uint8Array(0),
-      callback: (length, bytes) => this.#receive(bytes.subarray(0, length)),
+      callback: (length, bytes) => this.#receive(this.#buffer?.arrived(bytes, length) ?? bytes.subarray(0, length)),
     });
     if (buffers === null) {
       this.socket.on("data", (chunk: Uint8Array) => {

@@ -1,9 +1,23 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ReceiveBuffer, ReceiveBuffers } from "./receiveBuffer.ts";
+import { RECEIVE_BUFFER_BYTES, ReceiveBuffer, ReceiveBuffers } from "./receiveBuffer.ts";
+
+/** As a socket does: reads so many bytes of `value`. Returns what its reader is handed. */
+function read(buffer: ReceiveBuffer, value: number, length = RECEIVE_BUFFER_BYTES): Uint8Array {
+  const memory = buffer.next();
+  memory.fill(value, 0, length);
+  return buffer.arrived(memory, length);
+}
+
+/** As one socket through which much flows. */
+function busy(buffers: ReceiveBuffers): ReceiveBuffer {
+  const buffer = new ReceiveBuffer(buffers);
+  read(buffer, 0);
+  return buffer;
+}
 
 test("the same memory is read into again, unless somebody keeps it", () => {
-  const buffer = new ReceiveBuffer(new ReceiveBuffers());
+  const buffer = busy(new ReceiveBuffers());
   const first = buffer.next();
   assert.equal(buffer.next(), first);
   buffer.keep();
@@ -12,7 +26,7 @@ test("the same memory is read into again, unless somebody keeps it", () => {
 
 test("what is lent is not read into until everybody gave it back, and then again by any socket", () => {
   const buffers = new ReceiveBuffers();
-  const [one, other] = [new ReceiveBuffer(buffers), new ReceiveBuffer(buffers)];
+  const [one, other] = [busy(buffers), busy(buffers)];
   const first = one.next();
   const ends = [one.lend(), one.lend()];
   const second = one.next();
@@ -27,27 +41,55 @@ test("what is lent is not read into until everybody gave it back, and then again
 
 test("memory given back before the next read stays with its socket", () => {
   const buffers = new ReceiveBuffers();
-  const buffer = new ReceiveBuffer(buffers);
+  const buffer = busy(buffers);
   const first = buffer.next();
   buffer.lend()();
   assert.equal(buffer.next(), first);
-  assert.notEqual(new ReceiveBuffer(buffers).next(), first);
+  assert.notEqual(busy(buffers).next(), first);
 });
 
 test("memory that is lent outlives its socket, and memory that is kept is never read into again", () => {
   const buffers = new ReceiveBuffers();
-  const closed = new ReceiveBuffer(buffers);
+  const closed = busy(buffers);
   const lent = closed.next();
   const end = closed.lend();
   closed.release();
-  const later = new ReceiveBuffer(buffers);
-  assert.notEqual(later.next(), lent);
+  assert.notEqual(busy(buffers).next(), lent);
   end();
-  const next = new ReceiveBuffer(buffers);
+  const next = busy(buffers);
   assert.equal(next.next(), lent);
   const endKept = next.lend();
   next.keep();
   next.release();
   endKept();
-  assert.notEqual(new ReceiveBuffer(buffers).next(), lent);
+  assert.notEqual(busy(buffers).next(), lent);
+});
+
+test("silent sockets have no memory, and what they read is not what another reads next", () => {
+  const buffers = new ReceiveBuffers();
+  const [one, other] = [new ReceiveBuffer(buffers), new ReceiveBuffer(buffers)];
+  const common = one.next();
+  assert.equal(other.next(), common);
+  const first = read(one, 1, 100);
+  const end = one.lend();
+  assert.equal(one.next(), common);
+  const second = read(other, 2, 50);
+  assert.deepEqual(first, new Uint8Array(100).fill(1));
+  assert.deepEqual(second, new Uint8Array(50).fill(2));
+  end();
+  assert.equal(other.next(), common);
+});
+
+test("a socket has memory of its own while much flows through it", () => {
+  const buffers = new ReceiveBuffers();
+  const buffer = new ReceiveBuffer(buffers);
+  const common = buffer.next();
+  const first = read(buffer, 1);
+  assert.notEqual(first.buffer, common.buffer);
+  assert.deepEqual(first, new Uint8Array(RECEIVE_BUFFER_BYTES).fill(1));
+  assert.equal(buffer.next().buffer, first.buffer);
+  const last = read(buffer, 2, 10);
+  assert.equal(last.buffer, first.buffer);
+  assert.equal(buffer.next(), common);
+  assert.equal(busy(buffers).next().buffer, first.buffer);
 });

@@ -1,8 +1,8 @@
 // Takes the content coding (RFC 9110, section 8.4) off a body, so that filters can look at it. What is passed on or handed to clients stays as it is.
+// Loaded with the first body that has one, since most have none and `node:zlib` is not small.
 
 import { brotliDecompress, gunzip, inflate, inflateRaw } from "node:zlib";
 import { promisify } from "node:util";
-import type { FilterInput } from "../filterInput.ts";
 
 /** Most codings one upon another. */
 const MAX_CODINGS = 2;
@@ -26,22 +26,6 @@ const DECODERS: ReadonlyMap<string, Decode> = new Map([
   ["deflate", decodeDeflate],
   ["br", decodeBrotli],
 ]);
-
-const HEADER = "content-encoding";
-
-/** The request's content codings in the order in which they were applied; none when it has none. */
-export function contentCodings(request: FilterInput): readonly string[] {
-  const codings: string[] = [];
-  for (let i = 0; i < request.headerCount; i++) {
-    if (!request.isNamed(i, HEADER)) continue;
-    for (const coding of request
-      .headerLine(i)
-      ?.lower.slice(HEADER.length + 1)
-      .split(",") ?? ["?"])
-      codings.push(coding.trim());
-  }
-  return codings.filter((coding) => coding !== "" && coding !== "identity");
-}
 
 /** Null when it cannot be decoded, or is larger than `maxBytes` then. Never rejects. */
 export async function decodeBody(body: Uint8Array, codings: readonly string[], maxBytes: number): Promise<Uint8Array | null> {

@@ -2,7 +2,7 @@
 
 import type { FilterInput } from "../filterInput.ts";
 import type { LongSearches, Sliced } from "../longSearches.ts";
-import { contentCodings, decodeBody } from "./decodeBody.ts";
+import { contentCodings } from "./contentCodings.ts";
 import { JsonReader } from "./jsonReader.ts";
 import type { JsonValue } from "./jsonValue.ts";
 
@@ -43,6 +43,7 @@ export class JsonBodies {
   }
 
   async #decodeAndParse(body: Uint8Array, codings: readonly string[]): Promise<JsonBody> {
+    const { decodeBody } = await import("./decodeBody.ts");
     const decoded = await decodeBody(body, codings, this.#maxBytes);
     return decoded === null ? null : this.#parse(decoded);
   }
