@@ -113,7 +113,7 @@ test("while a client does not read, requests are left out whole, none that has b
   const texts = nextTexts(client);
   assert.ok(texts.length >= 1 && texts.length <= seconds + 2, texts.join("\n"));
   const told = texts.map((text) =>
-    Number(/^(\d+) connections or requests were not mirrored: the client does not read fast enough$/.exec(text)?.[1]),
+    Number(/^Connections or requests not mirrored, since the client does not read fast enough: (\d+)$/.exec(text)?.[1]),
   );
   assert.equal(
     told.reduce((sum, count) => sum + count),

@@ -45,7 +45,7 @@ export class MirrorLosses implements Disposable {
     this.#rest = null;
     if (all === 0) return;
     const part = this.#cut === 0 ? "" : `, ${this.#cut} of them after a part`;
-    this.#link.tell("warn", `${all} connections or requests were not mirrored${part}: the client does not read fast enough`);
+    this.#link.tell("warn", `Connections or requests not mirrored, since the client does not read fast enough: ${all}${part}`);
     this.#missed = 0;
     this.#cut = 0;
     this.#rest = setTimeout(() => this.#tell(), REST_MS).unref();
