@@ -70,12 +70,12 @@ suite("the agent's process", { skip: podSkipReason() }, () => {
     assert.ok(!agent.lines.some((line) => line.includes("agent ready")));
   });
 
-  test("leaves with 1 instead of serving everybody when only the operator was to be served", async () => {
+  test("leaves with 1 instead of serving everybody when the operator's certificate is none", async () => {
     await using pod = await Pod.start();
     const env = { AGENT_OPERATOR_CERT_ENV: "-----BEGIN CERTIFICATE-----" };
     await using agent = await AgentProcess.start(pod, { env, awaitsReady: false });
     assert.deepEqual(await agent.ended, { code: 1, signal: null });
-    assert.deepEqual(agent.events, ["NOT_AVAILABLE"]);
+    assert.deepEqual(agent.events, ["OPERATOR_CERTIFICATE_UNUSABLE"]);
   });
 
   test("leaves with 1 and names the reason when its port is taken", async () => {

@@ -32,6 +32,7 @@ import { Metrics } from "./metrics/metrics.ts";
 import { startMetricsServer } from "./metrics/server.ts";
 import { watchProcessExit } from "./namespace/processExit.ts";
 import { checkRedirectRights, giveUpRights } from "./namespace/rights.ts";
+import type { OperatorTls } from "./session/operatorTls.ts";
 import type { Services } from "./session/services.ts";
 import { Sessions } from "./session/sessions.ts";
 import type { Settings } from "./settings.ts";
@@ -78,7 +79,7 @@ export interface AgentParts {
  * @throws StartError
  */
 export async function runAgent({ options, settings, log, sink, threads, stop, onStopping }: AgentParts): Promise<number> {
-  refuseUnavailable(options, settings, log);
+  const operatorTls = await openOperatorTls(options, log);
   await using owned = new AsyncDisposableStack();
   const listening = owned.use(await listen(options.communicatePort, settings.listenAddress, log));
   const metrics = new Metrics();
@@ -144,6 +145,7 @@ export async function runAgent({ options, settings, log, sink, threads, stop, on
       maxPendingBytes: settings.sessionBufferBytes,
       maxConnections: settings.maxConnections,
       deafTimeoutMs: settings.deafClientTimeoutMs,
+      silentTimeoutMs: settings.silentClientTimeoutMs,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
       stuckPeerTimeoutMs: STUCK_PEER_TIMEOUT_MS,
     },
@@ -174,11 +176,14 @@ export async function runAgent({ options, settings, log, sink, threads, stop, on
     networkRefusal,
     joinIncoming: incoming === null ? null : (link, onRelief) => incoming.join(link, onRelief),
   };
-  const sessions = owned.use(new Sessions({ services, maxSessions: settings.maxSessions }));
+  const sessions = owned.use(new Sessions({ services, maxSessions: settings.maxSessions, operatorTls }));
   const isRefused = await leftovers;
   if (isRefused) await sessions.close(leftoverRulesText);
   else owned.use(await keepOutOfMesh(options, settings, launcher, log));
-  listening.accept((accepted) => sessions.add(accepted), { paused: (error) => log.event("ACCEPT_PAUSED", { error: error.message }) });
+  listening.accept((accepted) => sessions.add(accepted), {
+    paused: (error) => log.event("ACCEPT_PAUSED", { error: error.message }),
+    crowded: (accepted) => sessions.add(accepted, "the agent has no descriptor left for another client"),
+  });
   isReady = true;
   sink.write(`agent ready - version ${AGENT_VERSION}\n`, "required");
   log.event("SERVING", { version: AGENT_VERSION, port: options.communicatePort, mode: options.mode.kind });
@@ -222,12 +227,20 @@ async function serve({ sessions, incoming, listening, options, idleTtlMs, log, s
   return 0;
 }
 
-/** What this version lacks is refused where going on without it would break a promise, and named where it would not. */
-function refuseUnavailable(options: AgentOptions, settings: Settings, log: Log): void {
-  if (options.operatorTlsCertPem === null) return;
-  // The operator was promised that nobody else is served.
-  log.event("NOT_AVAILABLE", { feature: "operator TLS" });
-  throw new StartError("operator TLS is not available in this version");
+/** With the operator's certificate nobody else is served; without, null. */
+async function openOperatorTls({ operatorTlsCertPem: pem }: AgentOptions, log: Log): Promise<OperatorTls | null> {
+  if (pem === null) return null;
+  // TLS is loaded only where it is needed.
+  const [{ readOperatorCertificate }, { OperatorTls }] = await Promise.all([
+    import("./session/operatorCertificate.ts"),
+    import("./session/operatorTls.ts"),
+  ]);
+  try {
+    return new OperatorTls(readOperatorCertificate(pem));
+  } catch (error) {
+    log.event("OPERATOR_CERTIFICATE_UNUSABLE", { error: error instanceof Error ? error.message : String(error) });
+    throw new StartError("the operator's certificate cannot be used", { cause: error });
+  }
 }
 
 /** On one address, or on all of both families as far as the machine has them. */

@@ -56,6 +56,7 @@ Environment (true or false where no unit is given):
   UNDERSTUDY_MAX_OPEN_FILES                     Open files of one client [default: 1024]
   UNDERSTUDY_MAX_CONNECTIONS                    Outgoing connections of one client [default: 4096]
   UNDERSTUDY_DEAF_CLIENT_TIMEOUT_MS             Milliseconds until a client that does not read is closed [default: 60000]
+  UNDERSTUDY_SILENT_CLIENT_TIMEOUT_MS           Milliseconds until a client that sends nothing is closed, 0 for never [default: 3600000]
   UNDERSTUDY_HTTP_HEAD_MAX_BYTES                Largest head of an HTTP message that is read, in bytes [default: 1048576]
   UNDERSTUDY_HTTP_MAX_HEADERS                   Most header fields in such a head [default: 1000]
   UNDERSTUDY_HTTP2_HEADER_LIST_BYTES            Largest head of an HTTP/2 request, as HTTP/2 reckons it [default: 65536]

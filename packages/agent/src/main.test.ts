@@ -1,7 +1,7 @@
 // The process as a whole: what it does when a file call never comes back.
 
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
@@ -11,6 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { DeadFileSystems, withoutFuse } from "./files/deadFileSystemFixture.ts";
 import { readOnly, TemporaryTarget } from "./files/temporaryTargetFixture.ts";
+import { certify, connectAsOperator } from "./session/operatorFixture.ts";
 import { Client } from "./session/sessionFixture.ts";
 
 const endMaxMs = 5000;
@@ -28,10 +29,10 @@ async function freePort(): Promise<number> {
 class LoneAgent implements AsyncDisposable {
   readonly child: ChildProcess;
   readonly exited: Promise<unknown[]>;
-  readonly #port: number;
+  readonly port: number;
 
   private constructor(namespacePid: number, port: number, env: Readonly<Record<string, string>>) {
-    this.#port = port;
+    this.port = port;
     const agent = [
       process.execPath,
       "--conditions=source",
@@ -57,7 +58,7 @@ class LoneAgent implements AsyncDisposable {
   }
 
   async client(): Promise<Client> {
-    const socket = connect(this.#port, "127.0.0.1");
+    const socket = connect(this.port, "127.0.0.1");
     await once(socket, "connect");
     return new Client(socket);
   }
@@ -122,6 +123,96 @@ suite("with file calls stuck in a dead file system", { skip: withoutFuse, timeou
     assert.deepEqual(await agent.exited, [0, null]);
   });
 });
+
+function withoutTools(...tools: readonly string[]): string | false {
+  const missing = tools.filter((tool) => spawnSync(tool, ["--version"]).error !== undefined);
+  return missing.length > 0 && process.env["CI"] === undefined ? `needs ${missing.join(" and ")}` : false;
+}
+
+test("an agent with the operator's certificate tells the operator why it stops", { skip: withoutTools("openssl", "nsenter") }, async () => {
+  const certificate = await certify("DNS:operator");
+  await using agent = await LoneAgent.start(process.pid, { AGENT_OPERATOR_CERT_ENV: certificate.cert });
+  using operator = await connectAsOperator(agent.port, certificate);
+  const stranger = connect(agent.port, "127.0.0.1").resume();
+  await ping(operator.client);
+  agent.child.kill("SIGTERM");
+  assert.equal((await operator.client.next("close")).value, "the agent is stopping: received SIGTERM");
+  assert.deepEqual(await agent.exited, [0, null]);
+  stranger.destroy();
+});
+
+test(
+  "an agent with the operator's certificate stays when strangers leave, and ends when the operator does",
+  { skip: withoutTools("openssl", "nsenter") },
+  async () => {
+    const certificate = await certify("IP:127.0.0.1");
+    await using agent = await LoneAgent.start(process.pid, { AGENT_OPERATOR_CERT_ENV: certificate.cert });
+    const stranger = connect(agent.port, "127.0.0.1").resume();
+    stranger.end("GET / HTTP/1.1\r\n\r\n");
+    await once(stranger, "close");
+    const operator = await connectAsOperator(agent.port, certificate);
+    await ping(operator.client);
+    operator.tls.end();
+    assert.deepEqual(await agent.exited, [0, null]);
+  },
+);
+
+test(
+  "without free descriptors clients wait and sessions go on, and then the clients are served",
+  { skip: withoutTools("prlimit", "nsenter") },
+  async () => {
+    await using agent = await LoneAgent.start(process.pid);
+    const steady = await agent.client();
+    await ping(steady);
+    const open = fs.readdirSync(`/proc/${agent.child.pid}/fd`).length;
+    execFileSync("prlimit", [`--pid=${agent.child.pid}`, `--nofile=${open + 4}:${open + 4}`]);
+    const clients = await Promise.all(Array.from({ length: 12 }, () => agent.client()));
+    const served: Client[] = [];
+    for (const client of clients) void ping(client).then(() => served.push(client));
+    while (served.length < 2) await ping(steady);
+    await sleep(300); // Several tries to accept.
+    await ping(steady);
+    assert.ok(served.length < 6, `${served.length} served`);
+    // Each that leaves makes room for another.
+    while (served.length < clients.length) {
+      served.find(({ socket }) => !socket.destroyed)?.socket.destroy();
+      await ping(steady);
+      await sleep(20);
+    }
+    for (const client of [steady, ...clients]) client[Symbol.dispose]();
+    assert.deepEqual(await agent.exited, [0, null]);
+  },
+);
+
+test(
+  "without free descriptors for long, clients who wait are told so one by one, and sessions go on",
+  { skip: withoutTools("prlimit", "nsenter") },
+  async () => {
+    await using agent = await LoneAgent.start(process.pid);
+    const steady = await agent.client();
+    await ping(steady);
+    const open = fs.readdirSync(`/proc/${agent.child.pid}/fd`).length;
+    execFileSync("prlimit", [`--pid=${agent.child.pid}`, `--nofile=${open + 1}:${open + 1}`]);
+    const clients = await Promise.all(Array.from({ length: 4 }, () => agent.client()));
+    for (const client of clients) client.send({ kind: "switchProtocolVersion", value: "1.29.0" });
+    // As many as there was room for are served, before or after; two at least are not.
+    const reasons: string[] = [];
+    const told = Promise.withResolvers<void>();
+    for (const client of clients) {
+      client.next("close").then(
+        ({ value }) => {
+          if (reasons.push(value) === 2) told.resolve();
+        },
+        () => undefined,
+      );
+    }
+    await told.promise;
+    assert.deepEqual(new Set(reasons), new Set(["the agent has no descriptor left for another client"]));
+    await ping(steady);
+    for (const client of [steady, ...clients]) client[Symbol.dispose]();
+    assert.deepEqual(await agent.exited, [0, null]);
+  },
+);
 
 suite("the thread pool", { skip: withoutFuse }, () => {
   for (const [given, expected] of [

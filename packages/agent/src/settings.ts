@@ -81,6 +81,8 @@ export interface Settings {
   readonly maxConnections: number;
   /** `UNDERSTUDY_DEAF_CLIENT_TIMEOUT_MS`: a client that reads nothing for this long is closed. Default 60,000. */
   readonly deafClientTimeoutMs: number;
+  /** `UNDERSTUDY_SILENT_CLIENT_TIMEOUT_MS`: a client that sends nothing for this long is closed; 0 never does. Clients of mirrord ping. Default an hour. */
+  readonly silentClientTimeoutMs: number;
   /** `UNDERSTUDY_HTTP_HEAD_MAX_BYTES`: largest head of a request or response that is read. Default 1 MiB. */
   readonly httpHeadMaxBytes: number;
   /** `UNDERSTUDY_HTTP_MAX_HEADERS`: most header fields in such a head. Default 1000. */
@@ -154,6 +156,7 @@ export function parseSettings(env: NodeJS.ProcessEnv): { settings: Settings; pro
     maxOpenFiles: from.value("UNDERSTUDY_MAX_OPEN_FILES", 1024, within(1, 1_000_000)),
     maxConnections: from.value("UNDERSTUDY_MAX_CONNECTIONS", 4096, within(1, 1_000_000)),
     deafClientTimeoutMs: from.value("UNDERSTUDY_DEAF_CLIENT_TIMEOUT_MS", 60_000, within(1000, delayMaxMs)),
+    silentClientTimeoutMs: from.value("UNDERSTUDY_SILENT_CLIENT_TIMEOUT_MS", 3_600_000, zeroOrWithin(1000, delayMaxMs)),
     httpHeadMaxBytes: from.value("UNDERSTUDY_HTTP_HEAD_MAX_BYTES", MiB, within(4 * KiB, 16 * MiB)),
     httpMaxHeaders: from.value("UNDERSTUDY_HTTP_MAX_HEADERS", 1000, within(16, 100_000)),
     http2HeaderListBytes: from.value("UNDERSTUDY_HTTP2_HEADER_LIST_BYTES", 64 * KiB, within(16 * KiB, MiB)),
@@ -256,6 +259,17 @@ function within(min: number, max: number): (text: string) => number {
     const value = Number(readUnsigned(text, 2n ** 64n - 1n));
     if (value < min || value > max) throw new Error(`expected ${min} to ${max}`);
     return value;
+  };
+}
+
+function zeroOrWithin(min: number, max: number): (text: string) => number {
+  const read = within(min, max);
+  return (text) => {
+    try {
+      return text === "0" ? 0 : read(text);
+    } catch {
+      throw new Error(`expected 0, or ${min} to ${max}`);
+    }
   };
 }
 

@@ -68,10 +68,11 @@ export const adminEvents = {
   },
 
   // Settings.
-  NOT_AVAILABLE: {
+  OPERATOR_CERTIFICATE_UNUSABLE: {
     level: "error",
-    message: "the configuration asks for something that this version of the agent cannot do",
-    remedy: "Leave out what the record names, or use a version that has it.",
+    message: "the operator's certificate cannot be used",
+    remedy:
+      "Give --operator-tls-cert-pem or AGENT_OPERATOR_CERT_ENV one certificate in PEM whose alternative names begin with the operator's host name or address.",
   },
   SETTING_INVALID: {
     level: "error",
@@ -144,6 +145,13 @@ export const adminEvents = {
     level: "error",
     message: "a client sent a malformed message and was disconnected",
     remedy: "Check that clients use a supported version and that nothing but clients connects to the agent's port.",
+    isLimited: true,
+  },
+  OPERATOR_TLS_FAILED: {
+    level: "error",
+    message: "a client was turned away because it did not prove to be the operator",
+    remedy:
+      "Check that the operator has the certificate that the agent was given, and that nothing but the operator connects to the agent's port.",
     isLimited: true,
   },
   PASSTHROUGH_FAILED: {

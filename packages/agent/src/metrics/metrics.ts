@@ -65,6 +65,7 @@ export class Metrics {
   readonly refusedSessions = new Counter();
   /** Clients closed because they did not read for too long. */
   readonly deafSessions = new Counter();
+  readonly silentSessions = new Counter();
   /** Messages that could not be decoded; each ended its session. */
   readonly decodeErrors = new Counter();
   readonly refusedMessages = new CounterFamily<RefusalReason>(refusalReasons);
@@ -161,6 +162,7 @@ export class Metrics {
       one("understudy_sessions_total", "Clients that connected since the start.", this.sessions),
       one("understudy_refused_sessions_total", "Clients turned away for want of room.", this.refusedSessions),
       one("understudy_deaf_sessions_total", "Clients closed because they did not read.", this.deafSessions),
+      one("understudy_silent_sessions_total", "Clients closed because they said nothing.", this.silentSessions),
       one("understudy_decode_errors_total", "Messages that could not be decoded.", this.decodeErrors),
       many("understudy_refused_messages_total", "Messages that were not carried out.", "reason", this.refusedMessages),
       one("understudy_mirror_dropped_bytes_total", "Mirrored bytes that were dropped.", this.mirrorDroppedBytes),

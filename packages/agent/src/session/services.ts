@@ -24,6 +24,8 @@ export interface SessionLimits {
   readonly stuckPeerTimeoutMs: number;
   /** Time that a client may take nothing of what is sent to it, in ms. */
   readonly deafTimeoutMs: number;
+  /** Time that a client may send nothing, in ms; 0: for ever. */
+  readonly silentTimeoutMs: number;
 }
 
 /** One session's files. */

@@ -1,7 +1,6 @@
 // One client, from its connection to its end: reads its messages, gives each to the domain it belongs to, and sends the answers in the order the
 // protocol promises. Kinds of requests do not wait for each other. A client that asks for more than it takes is not read from for a while.
 
-import type { OnReadOpts, Socket } from "node:net";
 import {
   ClientMessage,
   clientRelays,
@@ -23,7 +22,7 @@ import { SeqpacketOutgoing } from "../outgoing/seqpacket.ts";
 import { TcpOutgoing } from "../outgoing/tcp.ts";
 import { UdpOutgoing } from "../outgoing/udp.ts";
 import { WaitingBytes } from "../task/waitingBytes.ts";
-import { ByteSocket } from "../socket/byteSocket.ts";
+import type { ByteSocket, SocketReader } from "../socket/byteSocket.ts";
 import { AnswersInOrder, WorkInOrder } from "../task/orderedAnswers.ts";
 import { copyRoom, hasDrained } from "./copyRoom.ts";
 import { Outbox } from "./outbox.ts";
@@ -78,18 +77,23 @@ export class Session implements SessionLink {
   #textsWithoutRoom = 0;
   /** True while received bytes wait for the next slice or for room. */
   #isReadingHeld = false;
+  /** Whether something came since the last look. */
+  #wasHeard = false;
+  #lastHeardMs: number;
   /** Received bytes that the metrics know of. */
   #countedBytes = 0;
 
-  constructor(id: number, open: (onread: OnReadOpts) => Socket, services: Services) {
+  /** @param open makes the connection to the client, whose bytes go to `reader`. */
+  constructor(id: number, open: (reader: SocketReader) => ByteSocket, services: Services) {
     this.id = id;
     this.#services = services;
     const { log, metrics, limits, budget, buffers, turnEnd, writer } = services;
+    this.#lastHeardMs = performance.now();
     this.#decoder = new StreamDecoder(ClientMessage, { relays: clientRelays, maxMessageBytes: limits.maxMessageBytes });
     this.#received = budget.open();
     this.#share = budget.open();
     this.#copyShare = budget.open();
-    this.#socket = new ByteSocket(open, buffers, {
+    this.#socket = open({
       bytes: (view) => this.#receive(view),
       ended: () => this.#end("client ended the connection"),
       closed: (error) => this.#end(error === null ? "connection closed" : `connection lost: ${error.message}`),
@@ -215,17 +219,26 @@ export class Session implements SessionLink {
     if (!this.signal.aborted) this.fail(error);
   }
 
-  /** Ends the session when its client has taken nothing for too long. Called from time to time. */
-  checkDeaf(nowMs: number): void {
-    const { deafTimeoutMs } = this.#services.limits;
-    if (this.#outbox.stalledMs(nowMs) < deafTimeoutMs) return;
-    this.#services.metrics.deafSessions.add();
-    this.#socket.destroy();
-    this.#end("client did not read for too long");
+  /** Ends the session when its client has taken nothing, or said nothing, for too long. Called from time to time. */
+  checkClient(nowMs: number): void {
+    const { deafTimeoutMs, silentTimeoutMs } = this.#services.limits;
+    if (this.#outbox.stalledMs(nowMs) >= deafTimeoutMs) {
+      this.#services.metrics.deafSessions.add();
+      this.#socket.destroy();
+      this.#end("client did not read for too long");
+      return;
+    }
+    // Who is not read from cannot be heard.
+    if (this.#wasHeard || this.#isReadingHeld) this.#lastHeardMs = nowMs;
+    this.#wasHeard = false;
+    if (silentTimeoutMs === 0 || nowMs - this.#lastHeardMs < silentTimeoutMs || this.signal.aborted) return;
+    this.#services.metrics.silentSessions.add();
+    void this.goodbye(`the client said nothing for ${silentTimeoutMs / 1000} s`);
   }
 
   #receive(view: Uint8Array): boolean {
     if (this.signal.aborted) return true;
+    this.#wasHeard = true;
     this.#decoder.feed(view);
     const mayGoOn = this.#handleReceived();
     // The rest is handled after this call, and may be referenced for longer still.

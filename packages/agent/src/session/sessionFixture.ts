@@ -20,6 +20,7 @@ import { type Acceptor, takeListeningSocket } from "../socket/acceptHandles.ts";
 import { ReceiveBuffers } from "../socket/receiveBuffer.ts";
 import { MemoryBudget } from "../task/memoryBudget.ts";
 import { createTurnEnd } from "../task/turnEnd.ts";
+import type { OperatorTls } from "./operatorTls.ts";
 import type { Services } from "./services.ts";
 import { Sessions } from "./sessions.ts";
 
@@ -40,6 +41,9 @@ export class RecordedLog implements Log {
 
 export interface AgentUnderTestOptions {
   readonly deafTimeoutMs?: number;
+  readonly silentTimeoutMs?: number;
+  readonly maxSessions?: number;
+  readonly operatorTls?: OperatorTls;
   readonly maxMessageBytes?: number;
   readonly totalBytes?: number;
   readonly connectTimeoutMs?: number;
@@ -61,7 +65,8 @@ export class AgentUnderTest implements AsyncDisposable {
   readonly #acceptor: Acceptor;
 
   private constructor(listening: ReturnType<typeof takeListeningSocket>, options: AgentUnderTestOptions) {
-    const { deafTimeoutMs = 60_000, maxMessageBytes = 8 << 20, totalBytes = 32 << 20, handleFile, lookup } = options;
+    const { deafTimeoutMs = 60_000, silentTimeoutMs = 0, maxSessions = 1000, operatorTls = null } = options;
+    const { maxMessageBytes = 8 << 20, totalBytes = 32 << 20, handleFile, lookup } = options;
     const { connectTimeoutMs = 5000, stuckPeerTimeoutMs = 30_000, rootFd = -1 } = options;
     const paths = new TargetPaths(rootFd);
     this.budget = new MemoryBudget({ totalBytes, shareMaxBytes: 512 * 1024 });
@@ -69,7 +74,15 @@ export class AgentUnderTest implements AsyncDisposable {
     const services: Services = {
       log: this.log,
       metrics: this.metrics,
-      limits: { maxMessageBytes, maxPendingBytes: 512 * 1024, maxConnections: 128, deafTimeoutMs, connectTimeoutMs, stuckPeerTimeoutMs },
+      limits: {
+        maxMessageBytes,
+        maxPendingBytes: 512 * 1024,
+        maxConnections: 128,
+        deafTimeoutMs,
+        silentTimeoutMs,
+        connectTimeoutMs,
+        stuckPeerTimeoutMs,
+      },
       budget: this.budget,
       buffers: new ReceiveBuffers(),
       answerBuffers: new AnswerBuffers(),
@@ -86,7 +99,7 @@ export class AgentUnderTest implements AsyncDisposable {
       networkRefusal: null,
       joinIncoming: incoming === undefined ? null : (link, onRelief) => incoming.join(link, onRelief),
     };
-    this.sessions = new Sessions({ services, maxSessions: 1000 });
+    this.sessions = new Sessions({ services, maxSessions, operatorTls });
     this.#acceptor = listening.accept((accepted) => this.sessions.add(accepted));
   }
 
@@ -98,8 +111,12 @@ export class AgentUnderTest implements AsyncDisposable {
     return new AgentUnderTest(await socket, options);
   }
 
+  get port(): number {
+    return this.#acceptor.port;
+  }
+
   async client(): Promise<Client> {
-    const socket = connect(this.#acceptor.port, "127.0.0.1");
+    const socket = connect(this.port, "127.0.0.1");
     await once(socket, "connect");
     return new Client(socket);
   }

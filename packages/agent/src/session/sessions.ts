@@ -2,18 +2,29 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AcceptedHandle } from "../socket/acceptHandles.ts";
+import { ByteSocket, type SocketReader } from "../socket/byteSocket.ts";
+import type { OperatorTls } from "./operatorTls.ts";
 import type { Services } from "./services.ts";
 import { Session } from "./session.ts";
 
-/** How often deaf clients are looked for, in ms. */
-const DEAF_CHECK_MS = 2000;
+/** How often deaf and silent clients are looked for, in ms. */
+const CHECK_MS = 2000;
+/** When a client's machine is asked whether it is there, in s of silence, and how often then. */
+const KEEP_ALIVE_IDLE_SECONDS = 30;
+const KEEP_ALIVE_INTERVAL_SECONDS = 10;
+/** How much longer than it may be deaf a client may leave the kernel without an answer, in ms: whoever is there and does not read is told apart. */
+const UNANSWERED_AFTER_DEAF_MS = 10_000;
 /** Time for ended sessions to give back what they have, in ms: more than their goodbye takes. */
 const GIVE_BACK_MS = 1500;
+/** The longest time that the kernel's options take. */
+const TIMEOUT_MAX_MS = 2 ** 31 - 1;
 
 export interface SessionsOptions {
   readonly services: Services;
   /** More clients are turned away with a reason. */
   readonly maxSessions: number;
+  /** Null: clients need not prove who they are. */
+  readonly operatorTls: OperatorTls | null;
 }
 
 export class Sessions implements AsyncDisposable {
@@ -21,7 +32,7 @@ export class Sessions implements AsyncDisposable {
   readonly #sessions = new Set<Session>();
   /** Sessions that have something to give back, those whose client has left included. */
   readonly #unfinished = new Set<Session>();
-  readonly #deafCheck: NodeJS.Timeout;
+  readonly #check: NodeJS.Timeout;
   readonly #first = Promise.withResolvers<void>();
   #nextId = 0;
   #onEmpty: (() => void) | null = null;
@@ -30,8 +41,8 @@ export class Sessions implements AsyncDisposable {
 
   constructor(options: SessionsOptions) {
     this.#options = options;
-    this.#deafCheck = setInterval(() => this.#checkDeaf(), DEAF_CHECK_MS);
-    this.#deafCheck.unref();
+    this.#check = setInterval(() => this.#checkClients(), CHECK_MS);
+    this.#check.unref();
   }
 
   /** Resolves when the first client has come. */
@@ -43,18 +54,40 @@ export class Sessions implements AsyncDisposable {
     return this.#sessions.size;
   }
 
-  add(accepted: AcceptedHandle): void {
+  /**
+   * Takes over an accepted connection. It becomes a session at once, or, with an operator, after its handshake.
+   *
+   * @param refusal why it is turned away; null: it is not.
+   */
+  add(accepted: AcceptedHandle, refusal: string | null = null): void {
+    const { services, operatorTls } = this.#options;
+    const { limits, buffers, log } = services;
+    const options = {
+      allowHalfOpen: true,
+      vanished: {
+        idleSeconds: KEEP_ALIVE_IDLE_SECONDS,
+        intervalSeconds: KEEP_ALIVE_INTERVAL_SECONDS,
+        unansweredMs: Math.min(limits.deafTimeoutMs + UNANSWERED_AFTER_DEAF_MS, TIMEOUT_MAX_MS),
+      },
+    };
+    if (operatorTls === null) {
+      this.#begin((reader) => new ByteSocket((onread) => accepted.open({ ...options, onread }).setNoDelay(true), buffers, reader), refusal);
+      return;
+    }
+    operatorTls.secure(
+      accepted.open(options).setNoDelay(true),
+      (secured) => this.#begin((reader) => ByteSocket.over(secured, reader), refusal),
+      (error) => {
+        if (this.#closing === null) log.event("OPERATOR_TLS_FAILED", { peer: accepted.remote.ip, error });
+        this.#tellIfEmpty();
+      },
+    );
+  }
+
+  #begin(open: (reader: SocketReader) => ByteSocket, refusal: string | null): void {
     const { services, maxSessions } = this.#options;
     const { log, metrics } = services;
-    const session = new Session(
-      this.#nextId++,
-      (onread) => {
-        const socket = accepted.open({ onread, allowHalfOpen: true });
-        socket.setNoDelay(true);
-        return socket;
-      },
-      services,
-    );
+    const session = new Session(this.#nextId++, open, services);
     this.#sessions.add(session);
     metrics.clientCount.add(1);
     metrics.sessions.add();
@@ -65,9 +98,9 @@ export class Sessions implements AsyncDisposable {
     this.#first.resolve();
     this.#onArrival?.();
     if (this.#closing !== null) void session.goodbye(this.#closing);
-    else if (this.#sessions.size > maxSessions) {
+    else if (refusal !== null || this.#sessions.size > maxSessions) {
       metrics.refusedSessions.add();
-      void session.goodbye(`the agent serves ${maxSessions} clients already`);
+      void session.goodbye(refusal ?? `the agent serves ${maxSessions} clients already`);
     }
   }
 
@@ -75,19 +108,20 @@ export class Sessions implements AsyncDisposable {
   async idle(idleMs: number, signal: AbortSignal): Promise<void> {
     await this.first;
     while (!signal.aborted) {
-      if (this.#sessions.size > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve));
+      if (!this.#isEmpty) await new Promise<void>((resolve) => (this.#onEmpty = resolve));
       const lastId = this.#nextId;
       // Whoever comes begins it anew.
       const came = new AbortController();
       this.#onArrival = () => came.abort();
       if (idleMs > 0) await sleep(idleMs, undefined, { signal: AbortSignal.any([signal, came.signal]) }).catch(() => undefined);
-      if (this.#sessions.size === 0 && lastId === this.#nextId) return;
+      if (this.#isEmpty && lastId === this.#nextId) return;
     }
   }
 
   /** Ends every session with a reason, also those that come later. Does not wait long for what they cannot give back. */
   async close(reason: string): Promise<void> {
     this.#closing = reason;
+    this.#options.operatorTls?.endAll(reason);
     const told = Array.from(this.#sessions, (session) => session.goodbye(reason));
     const finished = Promise.all([...told, ...Array.from(this.#unfinished, (session) => session.ended)]);
     const givenUp = new AbortController();
@@ -96,18 +130,27 @@ export class Sessions implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#deafCheck);
+    clearInterval(this.#check);
     await this.close("the agent is shutting down");
+  }
+
+  /** Nobody is there, and nobody is just proving who he is. */
+  get #isEmpty(): boolean {
+    return this.#sessions.size === 0 && (this.#options.operatorTls?.underWay ?? 0) === 0;
+  }
+
+  #tellIfEmpty(): void {
+    if (this.#isEmpty) this.#onEmpty?.();
   }
 
   #gone(session: Session): void {
     this.#sessions.delete(session);
     this.#options.services.metrics.clientCount.add(-1);
-    if (this.#sessions.size === 0) this.#onEmpty?.();
+    this.#tellIfEmpty();
   }
 
-  #checkDeaf(): void {
+  #checkClients(): void {
     const now = performance.now();
-    for (const session of this.#sessions) session.checkDeaf(now);
+    for (const session of this.#sessions) session.checkClient(now);
   }
 }

@@ -48,6 +48,11 @@ export interface AcceptEvents {
    * room, however often it is tried in between.
    */
   paused?(error: SystemCallError): void;
+  /**
+   * No descriptor was free for 5 s: gets, one at a time, connections that wait, for a last word to their peers. With it one descriptor is held back for this. Without it all
+   * wait until there is room.
+   */
+  crowded?(accepted: AcceptedHandle): void;
   /** A connection failed while it waited; the others are not concerned. */
   failed?(error: SystemCallError): void;
 }
@@ -66,6 +71,9 @@ export interface ListeningSocket extends Disposable {
 
 /** Rest before another try when there was no room. */
 const pauseMs = 100;
+
+/** Time without room after which those who wait are told so. */
+const crowdedMs = 5000;
 
 /** Connections taken in one turn of the event loop; the rest of a burst waits for the next. */
 const acceptedPerTurn = 32;
@@ -112,6 +120,9 @@ class AcceptingSocket implements Acceptor {
   #isPaused = false;
   #isClosed = false;
   #pause: NodeJS.Timeout | undefined;
+  #pausedAtMs = 0;
+  /** A descriptor that is given up for one more connection. */
+  #heldBack: number | null = null;
 
   constructor(fd: number, port: number, onHandle: (accepted: AcceptedHandle) => void, events: AcceptEvents) {
     this.port = port;
@@ -128,12 +139,15 @@ class AcceptingSocket implements Acceptor {
     clearTimeout(this.#pause);
     this.#watch[Symbol.dispose]();
     closeSocket(this.#fd);
+    if (this.#heldBack !== null) closeSocket(this.#heldBack);
   }
 
   #acceptWaiting(): void {
     for (let taken = 0; taken < acceptedPerTurn && !this.#isClosed; taken += 1) {
       let connection: ReturnType<typeof acceptConnection>;
       try {
+        // First: whoever comes next must find it.
+        if (this.#events.crowded !== undefined) this.#heldBack ??= duplicate(this.#fd);
         connection = acceptConnection(this.#fd);
       } catch (error) {
         if (!(error instanceof SystemCallError)) throw error;
@@ -153,9 +167,26 @@ class AcceptingSocket implements Acceptor {
   #rest(error: SystemCallError): void {
     this.#watch.stop();
     this.#pause = setTimeout(() => this.#watch.start(), pauseMs);
-    if (this.#isPaused) return;
+    if (this.#isPaused) {
+      if (performance.now() - this.#pausedAtMs >= crowdedMs) this.#turnAwayOne();
+      return;
+    }
     this.#isPaused = true;
+    this.#pausedAtMs = performance.now();
     this.#events.paused?.(error);
+  }
+
+  #turnAwayOne(): void {
+    if (this.#heldBack === null) return;
+    closeSocket(this.#heldBack);
+    this.#heldBack = null;
+    try {
+      const connection = acceptConnection(this.#fd);
+      if (connection !== null) this.#events.crowded?.(new AcceptedDescriptor(connection.fd, connection.remote));
+    } catch (error) {
+      // Somebody else was faster to take the descriptor, or the peer has left: the next try tells.
+      if (!(error instanceof SystemCallError)) throw error;
+    }
   }
 }
 

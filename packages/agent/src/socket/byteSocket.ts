@@ -61,6 +61,8 @@ export class ByteSocket implements ReusedBuffer {
     }
     this.socket.on("error", (error) => {
       this.#error = error;
+      // A record that breaks TLS is told as an error only, after which nothing comes.
+      if (!this.socket.destroyed) this.socket.destroy();
     });
     this.socket.on("end", () => {
       this.observer?.ended();
