@@ -168,6 +168,7 @@ suite("HTTP/2 on a stolen port", { skip: podSkipReason() }, () => {
     await using session = await agent.connect();
     await using watching = await agent.connect();
     const mirrored: string[] = [];
+    const allMirrored = Promise.withResolvers<void>();
     await session.steal(targetPorts.grpc, { filter: wantedBy("me"), onRequest: answerGrpc("client") });
     await watching.mirror(targetPorts.grpc, {
       filter: wantedBy("somebody"),
@@ -175,6 +176,7 @@ suite("HTTP/2 on a stolen port", { skip: podSkipReason() }, () => {
         const messages: string[] = [];
         for await (const message of messagesOf(request)) messages.push(message);
         mirrored.push(`${request.method} ${request.version} ${request.uri} ${messages.join()}`);
+        if (mirrored.length === 5) allMirrored.resolve();
       },
     });
     const client = new EchoClient(`ipv4:${podIpv4}:${targetPorts.grpc}`, credentials.createInsecure());
@@ -182,7 +184,7 @@ suite("HTTP/2 on a stolen port", { skip: podSkipReason() }, () => {
     client.close();
     assert.deepEqual(stolen, expected("client"));
     assert.deepEqual(passed, expected("target"));
-    await watching.ping();
+    await allMirrored.promise;
     const uri = (name: string): string => `POST HTTP/2.0 http://${podIpv4}:${targetPorts.grpc}/test.Echo/${name}`;
     assert.deepEqual(mirrored.toSorted(), [
       `${uri("chat")} one,two,three`,

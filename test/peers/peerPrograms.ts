@@ -155,10 +155,18 @@ export async function startPython(pod: Pod): Promise<void> {
 export const pythonPeer = peerPath("pythonPeer.py");
 export const nodePeer = peerPath("nodePeer.ts");
 
+/** Whether Go's own library speaks HTTP/2 without TLS, as that of Go 1.24 and later. */
+export function goSpeaksHttp2(): boolean {
+  const { stdout } = spawnSync("go", ["env", "GOVERSION"], { encoding: "utf8", env: { ...process.env, GOTOOLCHAIN: "local" } });
+  const [, major, minor] = /^go(\d+)\.(\d+)/.exec(stdout ?? "") ?? [];
+  return Number(major) > 1 || Number(minor) >= 24;
+}
+
 /** Compiles the Go program; returns where it is. */
 export async function buildGo(folder: PeerFolder): Promise<string> {
   const program = folder.file("goPeer");
-  const sources = ["goPeer.go", "goPeerHttp2.go"].map(peerPath);
+  // Files named one by one are compiled whatever their build constraints say.
+  const sources = ["goPeer.go", ...(goSpeaksHttp2() ? ["goPeerHttp2.go"] : [])].map(peerPath);
   await run("go", ["build", "-o", program, ...sources], { timeout: 100_000, env: { ...process.env, GOTOOLCHAIN: "local" } });
   return program;
 }

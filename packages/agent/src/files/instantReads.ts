@@ -44,6 +44,8 @@ export interface InstantReadsOptions {
   readonly swap?: SwapSpace;
   /** Most bytes of one turn of the event loop. Default 512 KiB. */
   readonly turnMaxBytes?: number;
+  /** As of `InstantTrust`. */
+  readonly slowMs?: number;
 }
 
 /** What the sessions of an agent may read in a turn. One for the whole agent. */
@@ -53,11 +55,12 @@ export class InstantReads {
   #turnBytes = 0;
   readonly #waiting: (() => void)[] = [];
   /** Shared with whoever else makes calls on the event loop. */
-  readonly trust = new InstantTrust();
+  readonly trust: InstantTrust;
 
   constructor(options: InstantReadsOptions = {}) {
     this.#swap = options.swap ?? new SwapSpace();
     this.#turnMaxBytes = options.turnMaxBytes ?? turnMaxBytes;
+    this.trust = new InstantTrust(options.slowMs);
   }
 
   /**

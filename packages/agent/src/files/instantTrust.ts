@@ -1,14 +1,19 @@
 // Calls on the event loop that cannot wait by what is known here may still wait for what is not: a program that the kernel asks for
 // permission, a security module that reads the file first. One that took long is a sign of it; then the pool does everything for a while.
 
-/** A call of this length, in ms, waited for something. */
-const slowMs = 10;
+const defaultSlowMs = 10;
 /** How long the pool then does everything, in ms. */
 const distrustedMs = 10_000;
 
 /** Whether calls are made on the event loop. One for the whole agent. */
 export class InstantTrust {
+  readonly #slowMs: number;
   #distrustedUntilMs = -Infinity;
+
+  /** `slowMs`: a call of this length, in ms, waited for something. Default 10. */
+  constructor(slowMs: number = defaultSlowMs) {
+    this.#slowMs = slowMs;
+  }
 
   get isOn(): boolean {
     return performance.now() >= this.#distrustedUntilMs;
@@ -21,7 +26,7 @@ export class InstantTrust {
       return call();
     } finally {
       const ended = performance.now();
-      if (ended - began > slowMs) this.#distrustedUntilMs = ended + distrustedMs;
+      if (ended - began > this.#slowMs) this.#distrustedUntilMs = ended + distrustedMs;
     }
   }
 }

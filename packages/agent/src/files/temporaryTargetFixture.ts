@@ -54,7 +54,7 @@ export class SessionUnderTest implements AsyncDisposable {
 
   constructor(rootFd: number, openFds: Gauge, options: SessionOptions) {
     const { limits = { maxOpenFiles: 64 }, fullTimes = false, threads = new ThreadPool(), walker = "kernel" } = options;
-    const instantReads = new InstantReads();
+    const instantReads = new InstantReads({ slowMs: Infinity });
     const { signal } = this.ended;
     this.files = createFiles({ rootFd, log, openFds, limits, instantReads, fullTimes, threads, walker, signal });
   }
