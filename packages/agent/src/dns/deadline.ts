@@ -5,15 +5,16 @@ export class Deadline implements Disposable {
   readonly #controller = new AbortController();
   readonly #parent: AbortSignal;
   readonly #reason: () => Error;
-  readonly #startedMs = performance.now();
+  readonly #startedMs: number;
   #timer: NodeJS.Timeout;
   readonly #onAbort = () => this.#controller.abort(this.#parent.reason);
 
-  /** `reason` makes what the signal aborts with when the time is up. */
-  constructor(parent: AbortSignal, afterMs: number, reason: () => Error) {
+  /** `reason` makes what the signal aborts with when the time is up. `startedMs`: from when on it counts, by `performance.now()`; default now. */
+  constructor(parent: AbortSignal, afterMs: number, reason: () => Error, startedMs: number = performance.now()) {
+    this.#startedMs = startedMs;
     this.#parent = parent;
     this.#reason = reason;
-    this.#timer = this.#arm(afterMs);
+    this.#timer = this.#arm(startedMs + afterMs - performance.now());
     if (parent.aborted) this.#onAbort();
     else parent.addEventListener("abort", this.#onAbort, { once: true });
   }

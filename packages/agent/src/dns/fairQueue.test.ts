@@ -49,3 +49,17 @@ test("a request that is aborted leaves, and one too many is refused", async () =
   permit[Symbol.dispose]();
   (await queue.acquire(owner, signal))[Symbol.dispose]();
 });
+
+test("a request waits no longer than it may, and leaves nothing behind", async () => {
+  const queue = new FairQueue({ limit: 1, limitPerOwner: 1, maxWaiting: 1 });
+  const owner = {};
+  const { signal } = new AbortController();
+  const permit = await queue.acquire(owner, signal);
+  await assert.rejects(queue.acquire(owner, signal, { ms: 5, reason: () => new Error("too late") }), /too late/);
+  assert.equal(queue.waiting, 0);
+  // One that has its turn in time is not ended by its limit.
+  const next = queue.acquire(owner, signal, { ms: 60_000, reason: () => new Error("too late") });
+  permit[Symbol.dispose]();
+  (await next)[Symbol.dispose]();
+  assert.equal(queue.held, 0);
+});

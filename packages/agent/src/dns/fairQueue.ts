@@ -13,6 +13,12 @@ export interface FairQueueLimits {
   readonly maxWaiting: number;
 }
 
+/** How long one request waits at most, and what it fails with then. */
+export interface WaitLimit {
+  readonly ms: number;
+  readonly reason: () => Error;
+}
+
 interface Owner {
   readonly key: object;
   held: number;
@@ -45,9 +51,9 @@ export class FairQueue {
 
   /**
    * Waits for a permit; the caller disposes of it when the work is done.
-   * @throws RemoteError of kind `noConnections` when too many wait; the signal's reason on abort.
+   * @throws RemoteError of kind `noConnections` when too many wait; the signal's reason on abort; the limit's when the time is up.
    */
-  async acquire(owner: object, signal: AbortSignal): Promise<Disposable> {
+  async acquire(owner: object, signal: AbortSignal, limit?: WaitLimit): Promise<Disposable> {
     signal.throwIfAborted();
     let entry = this.#owners.get(owner);
     if (entry === undefined) {
@@ -61,12 +67,13 @@ export class FairQueue {
       this.#forget(entry);
       throw lookupError(`more than ${this.#limits.maxWaiting} queries wait`, { kind: "noConnections" });
     }
-    return await this.#wait(entry, signal);
+    return await this.#wait(entry, signal, limit);
   }
 
-  #wait(owner: Owner, signal: AbortSignal): Promise<Disposable> {
+  #wait(owner: Owner, signal: AbortSignal, limit?: WaitLimit): Promise<Disposable> {
     return new Promise<Disposable>((resolve, reject) => {
       const leave = () => {
+        clearTimeout(timer);
         signal.removeEventListener("abort", onAbort);
         owner.waiting.delete(onTurn);
         this.#waiting--;
@@ -76,11 +83,14 @@ export class FairQueue {
         leave();
         resolve(this.#take(owner));
       };
-      const onAbort = () => {
+      const give = (reason: Error) => {
         leave();
         this.#forget(owner);
-        reject(signal.reason as Error);
+        reject(reason);
       };
+      const onAbort = () => give(signal.reason as Error);
+      // Lighter than a signal of its own, which matters for a thousand that wait.
+      const timer = limit === undefined ? undefined : setTimeout(() => give(limit.reason()), limit.ms);
       signal.addEventListener("abort", onAbort, { once: true });
       owner.waiting.add(onTurn);
       this.#waiting++;

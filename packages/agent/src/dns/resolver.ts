@@ -151,8 +151,9 @@ class TargetResolver implements Resolver {
     if (known.length > 0) return known;
     if (isLocalhostName(name.text)) return loopbackRecords(name.text, family);
 
-    using deadline = this.#deadline(signal);
-    using _turn = await this.#turns.acquire(signal, deadline.signal);
+    const startedMs = performance.now();
+    using _turn = await this.#turns.acquire(signal, signal, { ms: this.#deadlineMs, reason: deadlinePassed });
+    using deadline = this.#deadline(signal, startedMs);
     const conf = await this.#resolvConf.get(deadline.signal);
     this.#extend(deadline, conf);
     let failure: unknown;
@@ -234,8 +235,12 @@ class TargetResolver implements Resolver {
     return await this.#hosts.get(deadline.signal);
   }
 
-  #deadline(signal: AbortSignal): Deadline {
-    return new Deadline(signal, this.#options.deadlineMs ?? deadlineLeastMs, deadlinePassed);
+  #deadline(signal: AbortSignal, startedMs?: number): Deadline {
+    return new Deadline(signal, this.#deadlineMs, deadlinePassed, startedMs);
+  }
+
+  get #deadlineMs(): number {
+    return this.#options.deadlineMs ?? deadlineLeastMs;
   }
 
   /** Gives a look-up the time that the tries of one server take, once these are known. */
