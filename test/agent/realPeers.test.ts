@@ -102,10 +102,19 @@ function uploads(folder: PeerFolder, path: string): Visit[] {
   ];
 }
 
+/** Asks a target that nobody subscribed to. Some versions of curl lose a stream of HTTP/2 now and then by themselves: that is nothing to compare with. */
+async function curlAlone(port: number, visit: Visit): Promise<Printed> {
+  for (let tries = 1; tries < 3; tries++) {
+    const printed = await curl(port, users.passed, visit);
+    if (printed.code === 0) return printed;
+  }
+  return await curl(port, users.passed, visit);
+}
+
 /** Asks without subscriptions, then with, then after them. */
 async function compare(agent: AgentProcess, port: number, visits: readonly Visit[]): Promise<void> {
   const direct = new Map<Visit, Printed>();
-  for (const visit of visits) direct.set(visit, await curl(port, users.passed, visit));
+  for (const visit of visits) direct.set(visit, await curlAlone(port, visit));
   await using stealing = await agent.connect();
   await using watching = await agent.connect();
   const copies = new Copies();
@@ -138,15 +147,19 @@ async function makeBodies(folder: PeerFolder): Promise<void> {
   await writeFile(folder.file("largeBody"), largeBody);
 }
 
+async function startNginxWithFiles(pod: Pod, folder: PeerFolder): Promise<void> {
+  await mkdir(folder.file("files"));
+  await writeFile(folder.file("files", "page.txt"), "a page of text\n".repeat(500));
+  await writeFile(folder.file("files", "large"), randomBytes(64 * 1024 * 1024));
+  await makeBodies(folder);
+  await startNginx(pod, folder);
+}
+
 suite("curl and a target through the agent", { skip: toolsSkipReason("curl") }, () => {
   test("nginx: files, parts of them, compression, and what is behind it", { skip: toolsSkipReason("nginx") }, async () => {
     await using folder = await PeerFolder.make();
     await using pod = await Pod.start();
-    await mkdir(folder.file("files"));
-    await writeFile(folder.file("files", "page.txt"), "a page of text\n".repeat(500));
-    await writeFile(folder.file("files", "large"), randomBytes(64 * 1024 * 1024));
-    await makeBodies(folder);
-    await startNginx(pod, folder);
+    await startNginxWithFiles(pod, folder);
     await using agent = await AgentProcess.start(pod, { env });
     await compare(agent, peerPorts.nginx, [
       ...plainVisits("/page.txt"),
@@ -174,11 +187,7 @@ suite("curl and a target through the agent", { skip: toolsSkipReason("curl") }, 
   test("nginx: the same over HTTP/2 with prior knowledge", { skip: toolsSkipReason("nginx") }, async () => {
     await using folder = await PeerFolder.make();
     await using pod = await Pod.start();
-    await mkdir(folder.file("files"));
-    await writeFile(folder.file("files", "page.txt"), "a page of text\n".repeat(500));
-    await writeFile(folder.file("files", "large"), randomBytes(64 * 1024 * 1024));
-    await makeBodies(folder);
-    await startNginx(pod, folder);
+    await startNginxWithFiles(pod, folder);
     await using agent = await AgentProcess.start(pod, { env });
     const visits: Visit[] = [
       // One at a time: a curl that keeps such a connection fails with some versions, also without the agent.
@@ -258,9 +267,13 @@ suite("curl and a target through the agent", { skip: toolsSkipReason("curl") }, 
       const visits: Visit[] = [
         ...["/text", "/stream", "/trailers", "/unchanged"].map((path) => ({ name: path, paths: [path], options: prior })),
         { name: "HEAD", paths: ["/text"], options: [...prior, "--head"], method: "HEAD" },
-        ...uploads(folder, "/echo").flatMap(({ paths, options = [], ...visit }) =>
-          paths.length > 1 ? [] : [{ ...visit, paths, options: [...prior, ...options] }],
-        ),
+        {
+          name: "an upload",
+          paths: ["/echo"],
+          options: [...prior, "--data-binary", `@${folder.file("largeBody")}`],
+          method: "POST",
+          body: largeBody,
+        },
       ];
       await using agent = await AgentProcess.start(pod, { env });
       await compare(agent, peerPorts.go, visits);

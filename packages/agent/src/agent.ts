@@ -115,11 +115,15 @@ export async function runAgent({ options, settings, log, sink, threads, stop, on
   metrics.bufferedBytes.from(() => budget.usedBytes);
   metrics.stuckPoolCalls.from(() => threads.stuckCalls);
   metrics.bufferedBytesLimit.set(settings.totalBufferBytes);
+  const targetFiles: TargetFiles = {
+    read: (path, maxBytes) => readTargetFile(rootFd, path, maxBytes, { threads, walker }),
+    list: (path) => listTargetDirectory(rootFd, path, { threads, walker }),
+  };
   const resolver = owned.use(
     networkRefusal !== null
       ? createRefusingResolver(networkRefusal)
       : createResolver({
-          readTargetFile: (path, maxBytes) => readTargetFile(rootFd, path, maxBytes, { threads, walker }),
+          readTargetFile: targetFiles.read,
           timeoutMs: settings.dnsTimeoutMs,
           attempts: settings.dnsAttempts,
           requestCount: metrics.dnsRequestCount,
@@ -130,10 +134,6 @@ export async function runAgent({ options, settings, log, sink, threads, stop, on
   const instantReads = new InstantReads();
   const jq = owned.use(createJqEngine({ timeLimitMs: settings.jqTimeLimitMs, metrics, log: log.child("agent::incoming::jq") }));
   const filters = createFilterServices({ jq, bodyMaxBytes: settings.bodyBufferMaxBytes });
-  const targetFiles: TargetFiles = {
-    read: (path, maxBytes) => readTargetFile(rootFd, path, maxBytes, { threads, walker }),
-    list: (path) => listTargetDirectory(rootFd, path, { threads, walker }),
-  };
   const tls = stealTls(settings, targetFiles, log);
   const parts = { target, settings, log, metrics, buffers, budget, filters, launcher, tls };
   const incoming = hasTraffic ? owned.use(createIncoming(parts)) : null;

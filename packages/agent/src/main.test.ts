@@ -57,6 +57,15 @@ class LoneAgent implements AsyncDisposable {
     return agent;
   }
 
+  /** A client of an agent that can open only so many descriptors more. */
+  async clientWithFewDescriptors(more: number): Promise<Client> {
+    const client = await this.client();
+    await ping(client);
+    const limit = fs.readdirSync(`/proc/${this.child.pid}/fd`).length + more;
+    execFileSync("prlimit", [`--pid=${this.child.pid}`, `--nofile=${limit}:${limit}`]);
+    return client;
+  }
+
   async client(): Promise<Client> {
     const socket = connect(this.port, "127.0.0.1");
     await once(socket, "connect");
@@ -162,10 +171,7 @@ test(
   { skip: withoutTools("prlimit", "nsenter") },
   async () => {
     await using agent = await LoneAgent.start(process.pid);
-    const steady = await agent.client();
-    await ping(steady);
-    const open = fs.readdirSync(`/proc/${agent.child.pid}/fd`).length;
-    execFileSync("prlimit", [`--pid=${agent.child.pid}`, `--nofile=${open + 4}:${open + 4}`]);
+    const steady = await agent.clientWithFewDescriptors(4);
     const clients = await Promise.all(Array.from({ length: 12 }, () => agent.client()));
     const served: Client[] = [];
     for (const client of clients) void ping(client).then(() => served.push(client));
@@ -189,10 +195,7 @@ test(
   { skip: withoutTools("prlimit", "nsenter") },
   async () => {
     await using agent = await LoneAgent.start(process.pid);
-    const steady = await agent.client();
-    await ping(steady);
-    const open = fs.readdirSync(`/proc/${agent.child.pid}/fd`).length;
-    execFileSync("prlimit", [`--pid=${agent.child.pid}`, `--nofile=${open + 1}:${open + 1}`]);
+    const steady = await agent.clientWithFewDescriptors(1);
     const clients = await Promise.all(Array.from({ length: 4 }, () => agent.client()));
     for (const client of clients) client.send({ kind: "switchProtocolVersion", value: "1.29.0" });
     // As many as there was room for are served, before or after; two at least are not.

@@ -53,12 +53,7 @@ export class PathRequests {
     }
     // The wire has no AT_EMPTY_PATH: who sends this asks for the directory itself.
     if (start !== "root" && path === "") return await this.#fileSystems.status(start);
-    const fd = await this.#paths.locate(start, path, last);
-    try {
-      return await this.#fileSystems.status(fd);
-    } finally {
-      closeInstantly(fd);
-    }
+    return await this.#at(start, path, last, (fd) => this.#fileSystems.status(fd));
   }
 
   async fileSystemOf(path: string): Promise<FileSystemStats> {
@@ -70,14 +65,11 @@ export class PathRequests {
     if (path !== "" && !path.startsWith("/")) {
       throw new RemoteError("link of a relative path", { kind: "stripPrefix", value: "prefix not found" });
     }
-    const fd = await this.#paths.locate("root", path, "name");
-    try {
+    return await this.#at("root", path, "name", async (fd) => {
       const { mode } = await this.#fileSystems.status(fd);
       if ((mode & S_IFMT) !== S_IFLNK) throw remoteIoError(EINVAL, "readlink");
       return (await onFileSystemOf(this.#pool, fd, () => readlinkat(fd, ""))).toString("utf8");
-    } finally {
-      closeInstantly(fd);
-    }
+    });
   }
 
   async makeDirectory(start: Start, path: string, mode: number): Promise<void> {
@@ -99,17 +91,22 @@ export class PathRequests {
     }
   }
 
-  /** Runs `work`, one call of the pool, on an O_PATH descriptor of the file at a path. */
-  async #located<T>(start: Start, path: string, last: LastLink, work: (fd: number) => Promise<T>): Promise<T> {
+  /** Runs `work` on an O_PATH descriptor of the file at a path. */
+  async #at<T>(start: Start, path: string, last: LastLink, work: (fd: number) => Promise<T>): Promise<T> {
     const fd = await this.#paths.locate(start, path, last);
     try {
-      return await onFileSystemOf(this.#pool, fd, () => work(fd));
+      return await work(fd);
     } finally {
       closeInstantly(fd);
     }
   }
 
-  /** The same on the directory and the last name of a path. */
+  /** The same for one call of the pool. */
+  async #located<T>(start: Start, path: string, last: LastLink, work: (fd: number) => Promise<T>): Promise<T> {
+    return await this.#at(start, path, last, (fd) => onFileSystemOf(this.#pool, fd, () => work(fd)));
+  }
+
+  /** The same on the directory and the last name of a path, for one call of the pool. */
   async #named<T>(start: Start, path: string, work: (directoryFd: number, name: string) => Promise<T>): Promise<T> {
     const { directoryFd, name } = await this.#paths.name(start, path);
     try {

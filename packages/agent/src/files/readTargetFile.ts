@@ -1,22 +1,14 @@
 // Reads the start of a small file of the target for the agent itself, such as its resolv.conf. Sessions read by `files.ts`.
 
 import { O_NONBLOCK, O_RDONLY, S_IFMT, S_IFREG, SystemCallError } from "@understudy/native";
-import { ThreadPool } from "../task/threadPool.ts";
 import { EINVAL } from "./errnos.ts";
 import { statusAtHand } from "./instantCalls.ts";
 import { onFileSystemOf } from "./poolCalls.ts";
 import * as poolCalls from "./poolCalls.ts";
-import { TargetPaths, type Walker } from "./targetPaths.ts";
+import { type TargetFileOptions, withTargetFile } from "./withTargetFile.ts";
 
 /** Buffer for files whose size is not known. */
 const leastBytes = 4096;
-
-export interface ReadTargetFileOptions {
-  /** Default: a pool that nobody else uses. */
-  readonly threads?: ThreadPool;
-  /** Default `kernel`. */
-  readonly walker?: Walker;
-}
 
 /**
  * The first bytes of a regular file, at most `maxBytes`.
@@ -25,15 +17,8 @@ export interface ReadTargetFileOptions {
  * @param path from that root.
  * @throws an error with an errno: that of opening or reading, or EINVAL for what is no regular file and could make a reader wait.
  */
-export async function readTargetFile(
-  rootFd: number,
-  path: string,
-  maxBytes: number,
-  { threads = new ThreadPool(), walker = "kernel" }: ReadTargetFileOptions = {},
-): Promise<Uint8Array> {
-  const pool = threads.share();
-  const fd = await new TargetPaths(rootFd, { pool, walker }).open("root", path, O_RDONLY | O_NONBLOCK, 0);
-  try {
+export async function readTargetFile(rootFd: number, path: string, maxBytes: number, options?: TargetFileOptions): Promise<Uint8Array> {
+  return await withTargetFile(rootFd, path, O_RDONLY | O_NONBLOCK, options, async (fd, pool) => {
     const { mode, size } = statusAtHand(fd);
     if ((mode & S_IFMT) !== S_IFREG) throw new SystemCallError(EINVAL, "read");
     // One byte more than the size, so that the end is seen; files of /proc have a size of 0.
@@ -45,7 +30,5 @@ export async function readTargetFile(
       length += count;
     }
     return buffer.subarray(0, length);
-  } finally {
-    await onFileSystemOf(pool, fd, () => poolCalls.close(fd));
-  }
+  });
 }

@@ -12,7 +12,7 @@ import type { Metrics } from "../metrics/metrics.ts";
 import type { ReceiveBuffers } from "../socket/receiveBuffer.ts";
 import { ByteSocket } from "../socket/byteSocket.ts";
 import type { MemoryBudget } from "../task/memoryBudget.ts";
-import { repeat } from "../task/repeat.ts";
+import { retry } from "../task/repeat.ts";
 import type { Arrival } from "./arrival.ts";
 import type { DetectionLimits } from "./detection.ts";
 import type { FilterMeans, FilterServices } from "./http/filter/compiledFilter.ts";
@@ -370,15 +370,13 @@ export class IncomingTraffic implements AsyncDisposable {
         );
       }
     }
-    const restored = new AbortController();
-    void repeat(
+    void retry(
       async () => {
         const redirector = await this.#openRedirector();
         await Promise.all(Array.from(this.#ports.keys(), (port) => redirector.add(port)));
-        restored.abort();
       },
       {
-        signal: AbortSignal.any([restored.signal, this.#closing.signal]),
+        signal: this.#closing.signal,
         restMs: RESTORE_REST_MS,
         maxRestMs: 60_000,
         onError: (error) => this.#reportRedirect(error),

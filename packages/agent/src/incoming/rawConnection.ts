@@ -4,6 +4,7 @@ import type { ByteSocket, SocketObserver } from "../socket/byteSocket.ts";
 import type { Arrival } from "./arrival.ts";
 import type { FirstBytes, Found } from "./detection.ts";
 import type { IncomingTraffic } from "./incomingTraffic.ts";
+import { observe } from "./observe.ts";
 import { FirstSpeaker, type PortHistory } from "./portHistory.ts";
 import { pump } from "./pump.ts";
 import type { Stealer } from "./subscriptions.ts";
@@ -55,23 +56,4 @@ export function passThrough(
   const mayGoOn = joined.socket.write(first.bytes, socket);
   if (first.hasEnded) joined.socket.end();
   return mayGoOn;
-}
-
-/** Lets several see what a peer sends, whoever reads it. */
-function observe(socket: ByteSocket, observers: readonly SocketObserver[], first: FirstBytes): void {
-  if (observers.length === 0) return;
-  const all: SocketObserver = {
-    bytes: (view) => {
-      for (const one of observers) one.bytes(view);
-    },
-    ended: () => {
-      for (const one of observers) one.ended();
-    },
-    closed: (error) => {
-      for (const one of observers) one.closed(error);
-    },
-  };
-  socket.observer = all;
-  if (first.bytes.length > 0) all.bytes(first.bytes);
-  if (first.hasEnded) all.ended();
 }

@@ -2,11 +2,7 @@
 // that process's, or fails with ESRCH once it has ended.
 
 import { closeSync, constants, openSync, statSync } from "node:fs";
-import { pidfdOpen, SystemCallError } from "@understudy/native";
-
-// Not among Node's constants.
-const O_PATH = 0o10000000;
-const ENOSYS = 38;
+import { pidfdOpen, SystemCallError, ENOSYS, O_PATH } from "@understudy/native";
 
 /** A process that is held. Disposing it closes the descriptors, nothing else. */
 export class HeldProcess implements Disposable {

@@ -1,7 +1,8 @@
 // The connections of one kind that one session has or asked for: their ids, their number, the order of answers, and what the session's end
 // closes. How a connection is made, and what goes through it, is the kind's own.
 
-import type { DaemonConnect, ResponseError, Result, SocketAddress, U64 } from "@understudy/protocol";
+import { EMFILE, EPERM } from "@understudy/native";
+import type { DaemonConnect, DaemonTcpOutgoing, ResponseError, Result, SocketAddress, U64 } from "@understudy/protocol";
 import { remoteIoError, toResponseError } from "../errors/remoteError.ts";
 import type { SessionLink } from "../link/sessionLink.ts";
 import type { Log } from "../log/log.ts";
@@ -36,7 +37,8 @@ export interface Connected<C> {
   discard(): void;
 }
 
-export interface ConnectionTableOptions<C> {
+/** What the connections of every kind have in common. */
+export interface OutgoingOptions {
   readonly link: SessionLink;
   readonly log: Log;
   /** Connections of all sessions. */
@@ -45,14 +47,14 @@ export interface ConnectionTableOptions<C> {
   readonly maxConnections: number;
   /** Why nothing may be connected to but what is in the target's file system; null or left out where all may. */
   readonly networkRefusal?: string | null;
+}
+
+export interface ConnectionTableOptions<C> extends OutgoingOptions {
   /** Rejects with what the client is told. It ends early when the session does. */
   readonly connect: (address: SocketAddress) => Promise<Connected<C>>;
   /** Tells the client what became of a connect. `uid` is null for one that had none. */
   readonly answer: (uid: bigint | null, connect: Result<DaemonConnect, ResponseError>) => void;
 }
-
-const EPERM = 1;
-const EMFILE = 24;
 
 /** Connects without an id of their own. Refused ones keep their place among the others, and no memory. */
 type Ordered = { readonly kind: "connect"; readonly address: SocketAddress } | { readonly kind: "refused"; count: number };
@@ -149,6 +151,14 @@ export class ConnectionTable<C extends Connection> implements Disposable {
     const error = remoteIoError(EMFILE, `more than ${this.#options.maxConnections} outgoing connections`);
     this.#options.answer(uid, { kind: "err", value: error.response });
   }
+}
+
+/** The answer of kinds that know connects with and without an id. */
+export function connectAnswer(
+  uid: bigint | null,
+  connect: Result<DaemonConnect, ResponseError>,
+): Extract<DaemonTcpOutgoing, { kind: "connect" | "connectV2" }> {
+  return uid === null ? { kind: "connect", value: connect } : { kind: "connectV2", value: { uid, connect } };
 }
 
 function isPath(address: SocketAddress): boolean {

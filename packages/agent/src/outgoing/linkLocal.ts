@@ -2,9 +2,8 @@
 // and a port there), so the target's is taken where there is no doubt which: when it has only one with such an address.
 
 import { networkInterfaces } from "node:os";
+import { EINVAL } from "@understudy/native";
 import { remoteIoError } from "../errors/remoteError.ts";
-
-const EINVAL = 22;
 
 /**
  * The text by which a socket of this network namespace finds an address: a link-local one with its interface, any other as it is.

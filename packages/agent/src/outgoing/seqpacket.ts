@@ -4,29 +4,19 @@
 import { closeSocket } from "@understudy/native";
 import type { LayerSeqpacket, SocketAddress } from "@understudy/protocol";
 import { remoteKindError } from "../errors/remoteError.ts";
-import type { SessionLink } from "../link/sessionLink.ts";
-import type { Log } from "../log/log.ts";
-import type { Counter, Gauge } from "../metrics/instruments.ts";
+import type { Counter } from "../metrics/instruments.ts";
 import type { WaitingBytes } from "../task/waitingBytes.ts";
-import { type Connected, ConnectionTable } from "./connectionTable.ts";
+import { type Connected, ConnectionTable, type OutgoingOptions } from "./connectionTable.ts";
 import { PacketConnection } from "./packetConnection.ts";
 import { connectUnix, unnamed } from "./unixConnect.ts";
 
-export interface SeqpacketOutgoingOptions {
-  readonly link: SessionLink;
-  readonly log: Log;
-  /** Connections of all sessions. */
-  readonly connectionCount: Gauge;
+export interface SeqpacketOutgoingOptions extends OutgoingOptions {
   /** Packets without bytes, which the wire cannot express. */
   readonly droppedEmpty: Counter;
   /** Time for a connection to be made, in ms. Default 5000. */
   readonly connectTimeoutMs?: number;
   /** Time that a peer may take none of what is written to it, in ms. Default 30,000. */
   readonly stuckTimeoutMs?: number;
-  /** As for the table of connections. */
-  readonly maxConnections: number;
-  /** As for the table of connections. */
-  readonly networkRefusal: string | null;
   /** Counts what waits for the session's peers. */
   readonly waiting: WaitingBytes;
   /** Finds a path of the target; resolves to an O_PATH descriptor, which is the caller's to close. */
@@ -39,7 +29,7 @@ export class SeqpacketOutgoing implements Disposable {
   readonly #connections: ConnectionTable<PacketConnection>;
 
   constructor(options: SeqpacketOutgoingOptions) {
-    this.#options = { connectTimeoutMs: 5000, stuckTimeoutMs: 30_000, ...options };
+    this.#options = { networkRefusal: null, connectTimeoutMs: 5000, stuckTimeoutMs: 30_000, ...options };
     this.#connections = new ConnectionTable({
       ...options,
       connect: (address) => this.#connect(address),

@@ -2,30 +2,20 @@
 // `streamConnection.ts`.
 
 import type { LayerTcpOutgoing, SocketAddress } from "@understudy/protocol";
-import type { ReusedBuffer, SessionLink } from "../link/sessionLink.ts";
-import type { Log } from "../log/log.ts";
-import type { Gauge } from "../metrics/instruments.ts";
+import type { ReusedBuffer } from "../link/sessionLink.ts";
 import type { ReceiveBuffers } from "../socket/receiveBuffer.ts";
 import type { WaitingBytes } from "../task/waitingBytes.ts";
-import { type Connected, ConnectionTable } from "./connectionTable.ts";
+import { type Connected, ConnectionTable, type OutgoingOptions, connectAnswer } from "./connectionTable.ts";
 import { StreamConnection } from "./streamConnection.ts";
 import { connectTcp } from "./tcpConnect.ts";
 import { type ConnectedStream, connectUnixStream } from "./unixStream.ts";
 
-export interface TcpOutgoingOptions {
-  readonly link: SessionLink;
-  readonly log: Log;
+export interface TcpOutgoingOptions extends OutgoingOptions {
   readonly buffers: ReceiveBuffers;
-  /** Connections of all sessions. */
-  readonly connectionCount: Gauge;
   /** Time for a connection to be made, in ms. Default 5000. */
   readonly connectTimeoutMs?: number;
   /** Time that a peer may take none of what is written to it, in ms. Default 30,000. */
   readonly stuckTimeoutMs?: number;
-  /** As for the table of connections. */
-  readonly maxConnections: number;
-  /** As for the table of connections. */
-  readonly networkRefusal: string | null;
   /** Counts what waits for the session's peers. */
   readonly waiting: WaitingBytes;
   /** Finds a path of the target; resolves to an O_PATH descriptor, which is the caller's to close. */
@@ -38,16 +28,12 @@ export class TcpOutgoing implements Disposable {
   readonly #connections: ConnectionTable<StreamConnection>;
 
   constructor(options: TcpOutgoingOptions) {
-    this.#options = { connectTimeoutMs: 5000, stuckTimeoutMs: 30_000, ...options };
+    this.#options = { networkRefusal: null, connectTimeoutMs: 5000, stuckTimeoutMs: 30_000, ...options };
     const { link } = options;
     this.#connections = new ConnectionTable({
       ...options,
       connect: (address) => this.#connect(address),
-      answer: (uid, connect) => {
-        const value =
-          uid === null ? ({ kind: "connect", value: connect } as const) : ({ kind: "connectV2", value: { uid, connect } } as const);
-        link.reply({ kind: "tcpOutgoing", value });
-      },
+      answer: (uid, connect) => link.reply({ kind: "tcpOutgoing", value: connectAnswer(uid, connect) }),
     });
   }
 

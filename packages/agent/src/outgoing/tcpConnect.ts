@@ -1,6 +1,7 @@
 // Connects to an IP address from the target's network. No name is ever looked up here.
 
 import { connect as connectSocket, isIP, isIPv6, type TcpNetConnectOpts } from "node:net";
+import { ECONNREFUSED } from "@understudy/native";
 import type { SocketAddr, SocketAddress } from "@understudy/protocol";
 import { remoteIoError, remoteKindError } from "../errors/remoteError.ts";
 import { ByteSocket } from "../socket/byteSocket.ts";
@@ -14,8 +15,6 @@ export interface TcpConnectOptions {
   readonly signal: AbortSignal;
   readonly buffers: ReceiveBuffers;
 }
-
-const ECONNREFUSED = 111;
 
 /** Rejects with the system's error, after the time-out, or when the signal aborts. Set the reader in the turn in which it resolves. */
 export async function connectTcp({ ip, port }: SocketAddr, { timeoutMs, signal, buffers }: TcpConnectOptions): Promise<ConnectedStream> {

@@ -4,30 +4,28 @@
 
 import { createSocket, type Socket } from "node:dgram";
 import { isIPv6 } from "node:net";
+import { ENOTCONN } from "@understudy/native";
 import type { LayerUdpOutgoing, SocketAddr, SocketAddress } from "@understudy/protocol";
 import { remoteIoError, remoteKindError } from "../errors/remoteError.ts";
 import { systemErrorText } from "../errors/systemErrorText.ts";
 import type { SessionLink } from "../link/sessionLink.ts";
-import type { Log } from "../log/log.ts";
-import type { CounterFamily, Gauge } from "../metrics/instruments.ts";
+import type { CounterFamily } from "../metrics/instruments.ts";
 import type { DatagramDrop } from "../metrics/metrics.ts";
-import { type Connected, type Connection, type ConnectionEvents, ConnectionTable } from "./connectionTable.ts";
+import {
+  type Connected,
+  type Connection,
+  type ConnectionEvents,
+  ConnectionTable,
+  type OutgoingOptions,
+  connectAnswer,
+} from "./connectionTable.ts";
 import { withScope } from "./linkLocal.ts";
 
-export interface UdpOutgoingOptions {
-  readonly link: SessionLink;
-  readonly log: Log;
-  /** Sockets of all sessions. */
-  readonly connectionCount: Gauge;
+export interface UdpOutgoingOptions extends OutgoingOptions {
   /** Datagrams that were dropped, by the reason. */
   readonly dropped: CounterFamily<DatagramDrop>;
-  /** As for the table of connections. */
-  readonly maxConnections: number;
-  /** As for the table of connections. */
-  readonly networkRefusal: string | null;
 }
 
-const ENOTCONN = 107;
 /** Datagrams that wait for the kernel at most; UDP has no back pressure, so more are dropped. */
 const MAX_WAITING_SENDS = 256;
 const MAX_WAITING_BYTES = 256 * 1024;
@@ -44,11 +42,7 @@ export class UdpOutgoing implements Disposable {
     this.#connections = new ConnectionTable({
       ...options,
       connect: (address) => this.#connect(address),
-      answer: (uid, connect) => {
-        const value =
-          uid === null ? ({ kind: "connect", value: connect } as const) : ({ kind: "connectV2", value: { uid, connect } } as const);
-        link.reply({ kind: "udpOutgoing", value });
-      },
+      answer: (uid, connect) => link.reply({ kind: "udpOutgoing", value: connectAnswer(uid, connect) }),
     });
   }
 

@@ -4,6 +4,7 @@
 import { once } from "node:events";
 import { type ClientHttp2Stream, connect as connectHttp2, constants, type IncomingHttpHeaders } from "node:http2";
 import { connect } from "node:net";
+import { wholeAnswer } from "./wholeAnswer.ts";
 
 export interface UnaryCall {
   readonly socketPath: string;
@@ -27,8 +28,6 @@ export class GrpcError extends Error {
 }
 
 const PREFIX_BYTES = 5;
-/** Specifications of containers have some ten KiB. */
-const ANSWER_MAX_BYTES = 16 * 1024 * 1024;
 
 /** @throws GrpcError, the connection's error, or the signal's reason */
 export async function callUnary({ socketPath, method, request, metadata, signal }: UnaryCall): Promise<Buffer> {
@@ -61,17 +60,11 @@ async function exchange(stream: ClientHttp2Stream, request: Uint8Array): Promise
   stream.on("response", (headers: IncomingHttpHeaders) => (state = { ...state, ...headers }));
   stream.on("trailers", (trailers: IncomingHttpHeaders) => (state = { ...state, ...trailers }));
   stream.end(Buffer.concat([prefix, request]));
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
-    chunks.push(chunk);
-    length += chunk.length;
-    if (length > ANSWER_MAX_BYTES) throw new Error(`the answer has more than ${ANSWER_MAX_BYTES} bytes`);
-  }
+  const body = await wholeAnswer(stream as AsyncIterable<Buffer>);
   const status = state["grpc-status"];
   if (status === undefined) throw new Error(`no gRPC status in the answer, HTTP status ${String(state[constants.HTTP2_HEADER_STATUS])}`);
   if (status !== "0") throw new GrpcError(Number(status), statusText(state["grpc-message"]));
-  return messageIn(Buffer.concat(chunks));
+  return messageIn(body);
 }
 
 function messageIn(body: Buffer): Buffer {

@@ -4,12 +4,10 @@ import assert from "node:assert/strict";
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer, type Socket } from "node:net";
 import { test } from "node:test";
-import type { ChunkedRequest, DaemonTcp, HttpHeaders } from "@understudy/protocol";
+import type { HttpHeaders } from "@understudy/protocol";
+import { GET, nextStart, nextSteal } from "./incomingActorsFixture.ts";
 import { PodUnderTest } from "./incomingFixture.ts";
 import type { Client } from "./sessionFixture.ts";
-
-const GET = (path: string, ...headers: string[]): string =>
-  `GET ${path} HTTP/1.1\r\nHost: shop\r\n${headers.map((line) => `${line}\r\n`).join("")}\r\n`;
 
 /** A raw target that records what it gets and answers each request line by a fixed response. */
 function recordingTarget(response = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\ntarget"): {
@@ -34,17 +32,6 @@ function recordingTarget(response = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\
     socket.on("error", () => undefined);
   });
   return { server, received: () => text, connections: () => count };
-}
-
-async function nextSteal(client: Client): Promise<DaemonTcp> {
-  return (await client.next("tcpSteal")).value;
-}
-
-async function nextStart(client: Client): Promise<Extract<ChunkedRequest, { kind: "startV2" }>["value"]> {
-  for (;;) {
-    const message = await nextSteal(client);
-    if (message.kind === "httpRequestChunked" && message.value.kind === "startV2") return message.value.value;
-  }
 }
 
 const textHeaders = (headers: HttpHeaders): [string, string[]][] =>

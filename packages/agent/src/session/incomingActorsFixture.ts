@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { createServer, type Server, type Socket } from "node:net";
 import type { ChunkedRequest, DaemonTcp, HttpFilter, HttpHeaders, InternalHttpBodyFrame, LayerTcpSteal } from "@understudy/protocol";
+import { payloadOf } from "../incoming/http/bodyFrames.ts";
 import type { PodUnderTest } from "./incomingFixture.ts";
 import type { Client } from "./sessionFixture.ts";
 
@@ -114,7 +115,7 @@ export function respond(
 
 /** The payload of some frames. */
 export function payload(frames: readonly InternalHttpBodyFrame[]): string {
-  return Buffer.concat(frames.map((frame) => (frame.kind === "data" ? frame.value : new Uint8Array(0)))).toString("latin1");
+  return Buffer.from(payloadOf(frames)).toString("latin1");
 }
 
 /** A round trip through the session: what was sent before has been handled. */
@@ -126,7 +127,7 @@ export async function settled(client: Client): Promise<void> {
 /** Waits until something is true that no event tells of. */
 export async function eventually(isTrue: () => boolean, what: string): Promise<void> {
   for (let round = 0; !isTrue(); round++) {
-    assert.ok(round < 400, what);
+    assert.ok(round < 300, what);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

@@ -2,126 +2,28 @@
 // sent ahead. What matters is that every byte arrives once, and that nothing is left over.
 
 import assert from "node:assert/strict";
-import { createServer, type Server, type Socket } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { test } from "node:test";
-import type { ChunkedRequest, DaemonTcp, HttpHeaders, InternalHttpBodyFrame, LayerTcpSteal } from "@understudy/protocol";
+import {
+  GET,
+  type Id,
+  MINE,
+  OK,
+  assertGivenBack,
+  manualTarget,
+  nextClose,
+  nextStart,
+  nextSteal,
+  respond,
+  settled,
+  steal,
+} from "./incomingActorsFixture.ts";
 import { PodUnderTest } from "./incomingFixture.ts";
 import type { Client } from "./sessionFixture.ts";
-
-type Start = Extract<ChunkedRequest, { kind: "startV2" }>["value"];
-type Id = number | bigint;
-
-const GET = (path: string, ...headers: string[]): string =>
-  `GET ${path} HTTP/1.1\r\nHost: shop\r\n${headers.map((line) => `${line}\r\n`).join("")}\r\n`;
-const MINE = "x-user: me";
-const OK = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\ntarget";
-
-/** A target whose sockets are driven by the test. */
-function manualTarget(): { server: Server; next: () => Promise<TargetSocket> } {
-  const waiting: ((socket: TargetSocket) => void)[] = [];
-  const arrived: TargetSocket[] = [];
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    const one = new TargetSocket(socket);
-    const take = waiting.shift();
-    if (take === undefined) arrived.push(one);
-    else take(one);
-  });
-  const next = (): Promise<TargetSocket> => {
-    const one = arrived.shift();
-    return one === undefined ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve(one);
-  };
-  return { server, next };
-}
-
-class TargetSocket {
-  readonly socket: Socket;
-  text = "";
-  #onChange: (() => void) | null = null;
-
-  constructor(socket: Socket) {
-    this.socket = socket;
-    socket.on("error", () => undefined);
-    socket.on("data", (chunk: Buffer) => {
-      this.text += chunk.toString("latin1");
-      this.#onChange?.();
-    });
-    socket.on("end", () => socket.end());
-    socket.on("close", () => this.#onChange?.());
-  }
-
-  async until(isThere: (text: string) => boolean): Promise<string> {
-    while (!isThere(this.text)) {
-      if (this.socket.closed) throw new Error(`the target's connection ended with ${JSON.stringify(this.text)}`);
-      await new Promise<void>((resolve) => (this.#onChange = resolve));
-    }
-    return this.text;
-  }
-}
-
-async function nextSteal(client: Client): Promise<DaemonTcp> {
-  return (await client.next("tcpSteal")).value;
-}
-
-async function nextStart(client: Client): Promise<Start> {
-  for (;;) {
-    const message = await nextSteal(client);
-    if (message.kind === "httpRequestChunked" && message.value.kind === "startV2") return message.value.value;
-  }
-}
-
-async function nextClose(client: Client, lane: "tcp" | "tcpSteal"): Promise<Id> {
-  for (;;) {
-    const { value } = await client.next(lane);
-    if (value.kind === "close") return value.value.connectionId;
-  }
-}
-
-function steal(client: Client, value: LayerTcpSteal): void {
-  client.send({ kind: "tcpSteal", value });
-}
-
-function respond(
-  client: Client,
-  connectionId: Id,
-  body: Uint8Array | string,
-  { status = 200, headers = [] }: { status?: number; headers?: HttpHeaders } = {},
-): void {
-  const frames: InternalHttpBodyFrame[] = body.length === 0 ? [] : [{ kind: "data", value: Buffer.from(body) }];
-  const internalResponse = { status, version: "HTTP/1.1" as const, headers, body: frames };
-  steal(client, { kind: "httpResponseFramed", value: { port: 0, connectionId, requestId: 0, internalResponse } });
-}
 
 async function mirror(pod: PodUnderTest, client: Client): Promise<void> {
   client.send({ kind: "tcp", value: { kind: "portSubscribe", value: pod.port } });
   await client.next("tcp");
-}
-
-/** A round trip through the session: what was sent before has been handled. */
-async function settled(client: Client): Promise<void> {
-  client.send({ kind: "ping" });
-  await client.next("pong");
-}
-
-/** Waits until something is true that no event tells of. */
-async function eventually(isTrue: () => boolean, what: string): Promise<void> {
-  for (let round = 0; !isTrue(); round++) {
-    assert.ok(round < 300, what);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
-async function assertGivenBack({ agent, port }: PodUnderTest): Promise<void> {
-  const { metrics, budget, log } = agent;
-  await eventually(() => metrics.redirectedConnectionsCount.value === 0, "connections are left");
-  await eventually(() => agent.sessions.count === 0, "sessions are left");
-  assert.equal(metrics.redirectedRequestsCount.value, 0, "requests are left");
-  assert.equal(metrics.bypassedRequests.with(port).value, 0, "passed requests are left");
-  assert.equal(metrics.mirrorConnectionSubscriptionCount.value, 0, "copies are left");
-  await eventually(() => budget.usedBytes === 0, "bytes are held");
-  assert.deepEqual(
-    log.events.filter(({ code }) => code === "AGENT_BUG"),
-    [],
-  );
 }
 
 test("a target that answers before the request's body is there can be asked again on the same connection", async () => {

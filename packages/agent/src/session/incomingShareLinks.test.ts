@@ -5,7 +5,8 @@ import { once } from "node:events";
 import { connect, createServer as createHttp2Server, type IncomingHttpHeaders } from "node:http2";
 import { createServer as createHttpServer } from "node:http";
 import { test } from "node:test";
-import type { ChunkedRequest } from "@understudy/protocol";
+import type { HttpHeaders } from "@understudy/protocol";
+import { nextStart, respond, settled } from "./incomingActorsFixture.ts";
 import { PodUnderTest } from "./incomingFixture.ts";
 import type { Client } from "./sessionFixture.ts";
 
@@ -22,24 +23,10 @@ function tellingTarget(): ReturnType<typeof createHttpServer> {
 
 async function register(client: Client, ...keys: readonly string[]): Promise<void> {
   for (const value of keys) client.send({ kind: "shareLink", value: { kind: "registerKey", value } });
-  // Answered in turn, so the keys are known by then.
-  client.send({ kind: "ping" });
-  await client.next("pong");
+  await settled(client);
 }
 
-async function nextStart(client: Client): Promise<Extract<ChunkedRequest, { kind: "startV2" }>["value"]> {
-  for (;;) {
-    const { value } = await client.next("tcpSteal");
-    if (value.kind === "httpRequestChunked" && value.value.kind === "startV2") return value.value.value;
-  }
-}
-
-function answer(client: Client, pod: PodUnderTest, connectionId: number | bigint): void {
-  const body = [{ kind: "data" as const, value: Buffer.from("session") }];
-  const headers: [string, Uint8Array[]][] = [["set-cookie", [Buffer.from("own=2")]]];
-  const value = { port: pod.port, connectionId, requestId: 0, internalResponse: { status: 200, version: "HTTP/1.1", headers, body } };
-  client.send({ kind: "tcpSteal", value: { kind: "httpResponseFramed", value } });
-}
+const OWN_COOKIE: HttpHeaders = [["set-cookie", [Buffer.from("own=2")]]];
 
 test("a request with a live key is known by its baggage, loses the key, and its answer sets the cookie", async () => {
   await using pod = await PodUnderTest.start(tellingTarget());
@@ -55,7 +42,7 @@ test("a request with a live key is known by its baggage, loses the key, and its 
     request.headers.find(([name]) => name === "baggage")?.[1].map((value) => Buffer.from(value).toString()),
     [`b=1,${entry}`],
   );
-  answer(client, pod, connectionId);
+  respond(client, connectionId, "session", { headers: OWN_COOKIE });
   const text = await peer.until((all) => all.endsWith("target /b none"));
   const [first = "", second = ""] = text.split("session\r\n").length > 1 ? text.split("session\r\n") : text.split("sessionHTTP");
   assert.match(first, /set-cookie: own=2\r\n/);
@@ -89,8 +76,7 @@ test("a key that is live no more leads to a page, and its cookie is taken back",
     await register(other, "k1");
   }
   client.send({ kind: "shareLink", value: { kind: "removeKey", value: "k1" } });
-  client.send({ kind: "ping" });
-  await client.next("pong");
+  await settled(client);
   using peer = await pod.peer();
   peer.write(`GET http://shop/a?mirrord-session=k1&x="1" HTTP/1.1\r\nHost: shop\r\n\r\n`.replaceAll('"', "'"));
   const page = await peer.until((all) => all.endsWith("</html>\n"));
@@ -126,7 +112,7 @@ test("share links work the same over HTTP/2", async () => {
     request.headers.find(([name]) => name === "baggage")?.[1].map((value) => Buffer.from(value).toString()),
     [entry],
   );
-  answer(client, pod, connectionId);
+  respond(client, connectionId, "session", { headers: OWN_COOKIE });
   assert.equal((await stolen).text, "session");
   const ended = await get({ ":path": "/c?mirrord-session=old" });
   assert.match(ended.text, /Session ended/);

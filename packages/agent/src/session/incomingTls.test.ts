@@ -11,10 +11,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { createServer as createTlsServer } from "node:tls";
 import { promisify } from "node:util";
-import type { ChunkedRequest } from "@understudy/protocol";
 import { TlsPorts } from "../incoming/tls/tlsPorts.ts";
+import { nextStart, respond } from "./incomingActorsFixture.ts";
 import { PodUnderTest } from "./incomingFixture.ts";
-import type { Client } from "./sessionFixture.ts";
 
 const run = promisify(execFile);
 const NAME = "shop.test";
@@ -88,24 +87,6 @@ function curl(pod: PodUnderTest, { path: ca }: Certificate, path: string, ...opt
   return run("curl", [...to, ...options, `https://${NAME}${path}`]).then(({ stdout }) => stdout);
 }
 
-async function nextStart(client: Client): Promise<Extract<ChunkedRequest, { kind: "startV2" }>["value"]> {
-  for (;;) {
-    const { value } = await client.next("tcpSteal");
-    if (value.kind === "httpRequestChunked" && value.value.kind === "startV2") return value.value.value;
-  }
-}
-
-function answer(client: Client, pod: PodUnderTest, connectionId: number | bigint, body: string): void {
-  const internalResponse = {
-    status: 200,
-    version: "HTTP/1.1",
-    headers: [],
-    body: [{ kind: "data" as const, value: Buffer.from(body) }],
-  };
-  const value = { port: pod.port, connectionId, requestId: 0, internalResponse };
-  client.send({ kind: "tcpSteal", value: { kind: "httpResponseFramed", value } });
-}
-
 /** A target that tells what it was asked, in both versions of HTTP. */
 function httpTarget({ cert, key }: Certificate): Server {
   return createSecureServer({ cert, key, allowHTTP1: true }, (request, response) => {
@@ -133,7 +114,7 @@ for (const [version, alpn] of [
     assert.equal(request.version, `HTTP/${version}`);
     assert.equal(request.uri, version === "2.0" ? `https://${NAME}/stolen` : "/stolen");
     assert.deepEqual(transport, { kind: "tls", value: { alpnProtocol: new Uint8Array(Buffer.from(alpn)), serverName: NAME } });
-    answer(client, pod, connectionId, "session");
+    respond(client, connectionId, "session");
     assert.equal(await stolen, "session");
     assert.deepEqual(secured.unusable, []);
   });
@@ -222,7 +203,7 @@ test("without a usable root the target gets nothing, and peers hear why", { skip
   const passed = await curl(pod, certificate, "/", "--http1.1");
   assert.match(passed, /failed to pass the request to its original destination: .*TLS to the target is not possible/);
   const stolen = curl(pod, certificate, "/", "--http1.1", "--header", "X-User: me");
-  answer(client, pod, (await nextStart(client)).connectionId, "session");
+  respond(client, (await nextStart(client)).connectionId, "session");
   assert.equal(await stolen, "session");
   assert.ok(unusable.some((one) => one.includes("/none.pem")));
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { repeat } from "./repeat.ts";
+import { repeat, retry } from "./repeat.ts";
 
 function unexpected(error: unknown): never {
   throw new Error("no error was expected", { cause: error });
@@ -66,5 +66,26 @@ suite("repeat", () => {
       return Promise.reject(new Error("aborted"));
     };
     await repeat(round, { signal: stop.signal, restMs: 10, maxRestMs: 10, onError: unexpected });
+  });
+});
+
+suite("retry", () => {
+  test("ends with the first success", async () => {
+    const failures: unknown[] = [];
+    let rounds = 0;
+    const work = async (): Promise<void> => {
+      rounds += 1;
+      if (rounds < 3) throw new Error("not yet");
+    };
+    const { signal } = new AbortController();
+    await retry(work, { signal, restMs: 10, maxRestMs: 10, onError: (error) => failures.push(error) });
+    assert.deepEqual([rounds, failures.length], [3, 2]);
+  });
+
+  test("ends with an abort", async () => {
+    const stop = new AbortController();
+    const failing = (): Promise<void> => Promise.reject(new Error("no route"));
+    const done = retry(failing, { signal: stop.signal, restMs: 60_000, maxRestMs: 60_000, onError: () => stop.abort() });
+    await done;
   });
 });

@@ -45,3 +45,13 @@ export async function repeat(
     }
   }
 }
+
+/** As `repeat`, until a round succeeds; the first one is at once. */
+export async function retry(round: (signal: AbortSignal) => Promise<void>, options: RepeatOptions): Promise<void> {
+  const done = new AbortController();
+  const untilDone = async (signal: AbortSignal): Promise<void> => {
+    await round(signal);
+    done.abort();
+  };
+  await repeat(untilDone, { ...options, signal: AbortSignal.any([options.signal, done.signal]) });
+}

@@ -8,7 +8,7 @@ import type { IncomingTraffic } from "../incomingTraffic.ts";
 import { type Judgement, NOBODY } from "../judge.ts";
 import { pump } from "../pump.ts";
 import type { TargetConnection } from "../target.ts";
-import { EndedLink, SharedHead } from "../shareLinks/shareLinkHead.ts";
+import { EndedLink, RewrittenHead } from "../shareLinks/shareLinkHead.ts";
 import { badGateway, endedLink, refusal } from "./errorResponse.ts";
 import { Exchanges } from "./exchanges.ts";
 import type { RequestHead } from "./head.ts";
@@ -37,7 +37,6 @@ type State =
   /** All that is left is the peer's socket, which ends by itself, or belongs to a client. */
   | { readonly kind: "closed" };
 
-const NOTHING = new Uint8Array(0);
 const IDLE: State = { kind: "idle" };
 const RAW: State = { kind: "raw" };
 const CLOSED: State = { kind: "closed" };
@@ -223,7 +222,7 @@ export class HttpConnection {
         return start;
       default:
         this.#exchanges.next();
-        if (read instanceof SharedHead) return this.#replaceHead(bytes, start, end, read);
+        if (read instanceof RewrittenHead) return this.#replaceHead(bytes, start, end, read);
         if (read instanceof EndedLink) return this.#tellEnded(start, read);
         if (!(read instanceof Judging)) return this.#follow(bytes, start, end, read);
         this.#state = read;
@@ -232,8 +231,8 @@ export class HttpConnection {
   }
 
   /** Takes all of `bytes[start, end)` and reads it again with another head, out of what is held. */
-  #replaceHead(bytes: Uint8Array, start: number, end: number, { bytes: head }: SharedHead): number {
-    this.#replaced = Buffer.concat([head ?? NOTHING, bytes.subarray(start + this.#head.length, end)]);
+  #replaceHead(bytes: Uint8Array, start: number, end: number, { bytes: head }: RewrittenHead): number {
+    this.#replaced = Buffer.concat([head, bytes.subarray(start + this.#head.length, end)]);
     return end;
   }
 

@@ -2,6 +2,7 @@
 // way meanwhile; what there is of it is kept here, within limits, and the copy begins when the filter has answered.
 
 import type { InternalHttpBodyFrame } from "@understudy/protocol";
+import { payloadBytes, payloadOf } from "./bodyFrames.ts";
 import type { ByteSocket, SocketObserver } from "../../socket/byteSocket.ts";
 import type { LateMirrorer } from "../judge.ts";
 import type { MirroredRequest } from "../mirror/mirrored.ts";
@@ -79,7 +80,7 @@ export class LateCopy {
   }
 
   #count(frames: readonly InternalHttpBodyFrame[]): void {
-    const bytes = frames.reduce((sum, frame) => sum + (frame.kind === "data" ? frame.value.length : 0), 0);
+    const bytes = payloadBytes(frames);
     this.#bytes += bytes;
     this.#options.memory.change(bytes);
   }
@@ -89,8 +90,7 @@ export class LateCopy {
     const { limits, memory } = this.#options;
     if (this.#bytes > KEPT_MAX_BYTES || !memory.hasRoom) this.#decide(false);
     else if (this.#bytes > limits.bodyMaxBytes) this.#ask(null);
-    else if (this.#isComplete)
-      this.#ask(Buffer.concat(this.#frames.map((frame) => (frame.kind === "data" ? frame.value : new Uint8Array(0)))));
+    else if (this.#isComplete) this.#ask(payloadOf(this.#frames));
   }
 
   #ask(body: Uint8Array | null): void {

@@ -1,8 +1,9 @@
 // The copies of one request, for all clients that listen. They end with its exchange, or live on with an upgraded connection.
 
 import type { InternalHttpBodyFrame } from "@understudy/protocol";
-import type { ByteSocket, SocketObserver } from "../../socket/byteSocket.ts";
+import type { ByteSocket } from "../../socket/byteSocket.ts";
 import type { MirroredRequest } from "../mirror/mirrored.ts";
+import { observe } from "../observe.ts";
 import type { RequestStart } from "../steal/requestForms.ts";
 import type { Mirrorer } from "../subscriptions.ts";
 import type { LateCopy } from "./lateCopy.ts";
@@ -42,24 +43,6 @@ export class RequestCopies {
   /** What the peer sends from here on is copied, beginning with `ahead`, which is there already. */
   upgraded(peer: ByteSocket, ahead: Uint8Array, hasPeerEnded: boolean): void {
     const observers = this.#mirrors.map((mirror) => mirror.upgraded(peer)).filter((one) => one !== null);
-    if (observers.length === 0) return;
-    const all = everyOne(observers);
-    peer.observer = all;
-    if (ahead.length > 0) all.bytes(ahead);
-    if (hasPeerEnded) all.ended();
+    observe(peer, observers, { bytes: ahead, hasEnded: hasPeerEnded });
   }
-}
-
-function everyOne(observers: readonly SocketObserver[]): SocketObserver {
-  return {
-    bytes: (view) => {
-      for (const one of observers) one.bytes(view);
-    },
-    ended: () => {
-      for (const one of observers) one.ended();
-    },
-    closed: (error) => {
-      for (const one of observers) one.closed(error);
-    },
-  };
 }

@@ -9,7 +9,7 @@ import { type HeadLimits, RequestHead } from "./head.ts";
 import type { HeldBytes } from "./heldBytes.ts";
 import { Judging } from "./judging.ts";
 import type { HeaderEdit } from "./rewriteHead.ts";
-import { type EndedLink, type SharedHead, shareLinkOf } from "../shareLinks/shareLinkHead.ts";
+import { type EndedLink, type RewrittenHead, shareLinkOf } from "../shareLinks/shareLinkHead.ts";
 import { requestBody } from "./passedExchange.ts";
 
 /** What a head may be while there is no memory to spare. */
@@ -25,10 +25,10 @@ export interface RequestReaderOptions {
 }
 
 /**
- * "tunnel": a CONNECT. What follows it may belong to the tunnel: nobody's but the target's. A `SharedHead` takes the place of the request's own, and is read next; an `EndedLink` is answered
+ * "tunnel": a CONNECT. What follows it may belong to the tunnel: nobody's but the target's. A `RewrittenHead` takes the place of the request's own, and is read next; an `EndedLink` is answered
  * by the agent.
  */
-export type ReadRequest = "incomplete" | "ambiguous" | "refused" | "tunnel" | SharedHead | EndedLink | Judging | Judgement;
+export type ReadRequest = "incomplete" | "ambiguous" | "refused" | "tunnel" | RewrittenHead | EndedLink | Judging | Judgement;
 
 export class RequestReader {
   #head = new RequestHead();
@@ -65,15 +65,15 @@ export class RequestReader {
   }
 
   /** Looks for a share link, once in each request. Null: the request is read on. */
-  #followLink(bytes: Uint8Array): SharedHead | EndedLink | null {
+  #followLink(bytes: Uint8Array): RewrittenHead | EndedLink | null {
     const hasFollowed = this.#hasFollowedLink;
     this.#hasFollowedLink = false;
     if (hasFollowed) return null;
     const link = shareLinkOf(bytes, this.head, this.#options.traffic.shareKeys);
     this.responseEdit = link?.kind === "shared" ? link.edit : null;
-    if (link === null || (link.kind === "shared" && link.bytes === null)) return null;
-    this.#hasFollowedLink = link.kind === "shared";
-    return link;
+    if (link?.kind !== "shared") return link;
+    this.#hasFollowedLink = link.head !== null;
+    return link.head;
   }
 
   /** Waits for the body, if the request has one that filters want to see and may see. */

@@ -2,6 +2,7 @@
 // leave without having heard of it: the target then gets it as if nothing had been.
 
 import type { HttpHeaders, InternalHttpBodyFrame } from "@understudy/protocol";
+import { payloadBytes } from "./bodyFrames.ts";
 import type { ByteSocket } from "../../socket/byteSocket.ts";
 import type { RequestPeer, StolenRequest } from "../steal/stolenRequest.ts";
 import type { Stealer } from "../subscriptions.ts";
@@ -12,11 +13,6 @@ import type { PeerBacklog } from "./peerBacklog.ts";
 import type { RequestCopies } from "./requestCopies.ts";
 import { ResponseBodyEncoder } from "./responseBody.ts";
 import { encodeResponseHead, type ResponseContext } from "./responseHead.ts";
-
-/** A request is kept for the target up to this size. */
-const KEPT_MAX_BYTES = 64 * 1024;
-/** The same where the client hears of the request only when its body is complete. */
-const KEPT_WHOLE_MAX_BYTES = 1024 * 1024;
 
 /** A request of more bytes is let go of soon after the client has heard of it, a smaller one when it is answered. */
 const KEPT_LONG_MAX_BYTES = 4096;
@@ -117,8 +113,8 @@ export class StolenExchange implements RequestPeer {
     const { body, peer } = this.#options;
     if (body === null || this.#isBodyDone) return 0;
     const mustKeep = this.#mayKeep(end - start);
-    if (this.#isWaitingForBody && !mustKeep) {
-      this.#request?.passOver("its body is larger than may be collected for this mirrord-protocol version");
+    if (this.#request?.isWaitingForBody === true && !mustKeep) {
+      this.#request.passOver("its body is larger than may be collected for this mirrord-protocol version");
       return 0;
     }
     const frames: InternalHttpBodyFrame[] = [];
@@ -187,18 +183,12 @@ export class StolenExchange implements RequestPeer {
     this.#end ??= end;
   }
 
-  /** Whether the client hears of the request when its body is complete, and not before. */
-  get #isWaitingForBody(): boolean {
-    return this.#request?.id === null && !this.#request.isOver;
-  }
-
   /** Whether the next `bytes` of the body will be kept. Ends the keeping where it has become pointless or too much. */
   #mayKeep(bytes: number): boolean {
     if (this.#kept === null) return false;
-    const isWaiting = this.#isWaitingForBody;
-    const maxBytes = isWaiting ? KEPT_WHOLE_MAX_BYTES : KEPT_MAX_BYTES;
-    if (this.#options.memory.hasRoom && this.#keptBytes + bytes <= maxBytes && this.#request?.isUnheard === true) return true;
-    if (!isWaiting) this.release();
+    const request = this.#request;
+    if (this.#options.memory.hasRoom && request?.isWorthKeeping(this.#keptBytes + bytes) === true) return true;
+    if (request?.isWaitingForBody !== true) this.release();
     return false;
   }
 
@@ -230,7 +220,7 @@ export class StolenExchange implements RequestPeer {
     frames: readonly InternalHttpBodyFrame[],
     isLast: boolean,
   ): Uint8Array {
-    const bytes = frames.reduce((sum, frame) => sum + (frame.kind === "data" ? frame.value.length : 0), 0);
+    const bytes = payloadBytes(frames);
     const hasTrailers = frames.some((frame) => frame.kind === "trailers");
     const body = isLast ? { kind: "complete" as const, bytes, hasTrailers } : { kind: "streamed" as const };
     const encoded = encodeResponseHead({ ...head, body }, this.#options.context);

@@ -14,8 +14,9 @@ import type { RequestStart } from "../steal/requestForms.ts";
 import type { Mirrorer, Stealer } from "../subscriptions.ts";
 import { ErrorCode } from "./errors.ts";
 import { type Field, fieldValue } from "./fields.ts";
-import { badGatewayFields, groupedFields, pathText, requestUri } from "./messageFields.ts";
+import { badGatewayAnswer, groupedFields, pathText, requestUri } from "./messageFields.ts";
 import type { RequestHead } from "./messageHead.ts";
+import { answerAtOnce } from "./ownAnswer.ts";
 import { PassedStream } from "./passedStream.ts";
 import { RequestBody } from "./requestBody.ts";
 import { trailersFrame } from "./requestCopying.ts";
@@ -278,12 +279,7 @@ export class Exchange implements StreamReader {
   #answer(message: string): void {
     const { stream, traffic, head } = this.#options;
     if (stream.isOver) return;
-    const { fields, body } = badGatewayFields(traffic.agentVersion, message, traffic.date());
-    const isHead = head.method === "HEAD";
-    stream.sendHeaders(fields, isHead);
-    if (!isHead) stream.send(body, true, true);
-    // What still comes of the request is of no use to anybody.
-    stream.resetWhenSent(ErrorCode.noError);
+    answerAtOnce(stream, badGatewayAnswer(traffic.agentVersion, message, traffic.date()), head.method === "HEAD");
   }
 
   #over(error: string | null): void {

@@ -10,8 +10,9 @@ import { ErrorCode } from "./errors.ts";
 import { Exchange } from "./exchange.ts";
 import { type Field, fieldBytes } from "./fields.ts";
 import { MAX_STREAM_ID } from "./frameTypes.ts";
-import { endedLinkFields } from "./messageFields.ts";
+import { endedLinkAnswer } from "./messageFields.ts";
 import type { RequestHead } from "./messageHead.ts";
+import { answerAtOnce } from "./ownAnswer.ts";
 import { SettingId } from "./settings.ts";
 import type { Stream } from "./stream.ts";
 import { TargetLink } from "./targetLink.ts";
@@ -107,15 +108,6 @@ export class Http2Connection implements RequestConnection {
     this.#mustFinishAfterOne = true;
   }
 
-  /** Answers who follows a share link of a session that is over. */
-  #tellEnded(stream: Stream, { method }: RequestHead, continueTo: string): void {
-    const { fields, body } = endedLinkFields(continueTo, this.#traffic.date());
-    const isHead = method === "HEAD";
-    stream.sendHeaders(fields, isHead);
-    if (!isHead) stream.send(body, true, true);
-    stream.resetWhenSent(ErrorCode.noError);
-  }
-
   #request(stream: Stream, head: RequestHead | null, fields: readonly Field[], isEnd: boolean): void {
     const bytes = fields.reduce((sum, field) => sum + fieldBytes(field), 0);
     if (head === null || (bytes > TIGHT_HEAD_BYTES && !this.#traffic.heldMemory.hasRoom)) {
@@ -136,7 +128,7 @@ export class Http2Connection implements RequestConnection {
     }
     const link = shareLinkIn(head, fields, this.#traffic.shareKeys);
     if (link?.kind === "ended") {
-      this.#tellEnded(stream, head, link.continueTo);
+      answerAtOnce(stream, endedLinkAnswer(link.continueTo, this.#traffic.date()), head.method === "HEAD");
       return;
     }
     const exchange = new Exchange({

@@ -3,10 +3,12 @@
 import type { HttpHeaders } from "@understudy/protocol";
 import { FIELD_VALUE, TOKEN, allInClass, latin1 } from "../http/byteClasses.ts";
 import { endedLinkResponse } from "../shareLinks/endedPage.ts";
+import { badGatewayText } from "../http/errorResponse.ts";
 import { InvalidResponse } from "../http/responseHead.ts";
 import type { HeaderEdit } from "../http/rewriteHead.ts";
 import { type Field, fieldBytes } from "./fields.ts";
 import { CONNECTION_SPECIFIC, type RequestHead } from "./messageHead.ts";
+import type { OwnAnswer } from "./ownAnswer.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
@@ -83,13 +85,9 @@ export function editedFields(fields: readonly Field[], edits: readonly HeaderEdi
   return edited;
 }
 
-/** The agent's own 502: head and body. */
-export function badGatewayFields(
-  agentVersion: string,
-  message: string,
-  date: string,
-): { readonly fields: readonly Field[]; readonly body: Uint8Array } {
-  const body = Buffer.from(`mirrord-agent v${agentVersion}: ${message}\n`);
+/** The agent's own 502. */
+export function badGatewayAnswer(agentVersion: string, message: string, date: string): OwnAnswer {
+  const body = Buffer.from(badGatewayText(agentVersion, message));
   return {
     fields: [
       [":status", "502"],
@@ -100,8 +98,8 @@ export function badGatewayFields(
   };
 }
 
-/** The page for who follows a share link of a session that is over: head and body. */
-export function endedLinkFields(continueTo: string, date: string): { readonly fields: readonly Field[]; readonly body: Uint8Array } {
+/** The page for who follows a share link of a session that is over. */
+export function endedLinkAnswer(continueTo: string, date: string): OwnAnswer {
   const { headers, body } = endedLinkResponse(continueTo);
   return { fields: [[":status", "200"], ...headers, ["date", date]], body };
 }

@@ -15,11 +15,6 @@ import { trailersFrame } from "./requestCopying.ts";
 import type { RequestBody } from "./requestBody.ts";
 import type { Stream, StreamBreak } from "./stream.ts";
 
-/** A request is kept for the target up to this size. */
-const KEPT_MAX_BYTES = 64 * 1024;
-/** The same where the client hears of the request only when its body is complete. */
-const KEPT_WHOLE_MAX_BYTES = 1024 * 1024;
-
 export interface StolenStreamOptions {
   readonly peer: Stream;
   /** Where the views of the body lie. */
@@ -77,7 +72,7 @@ export class StolenStream implements RequestPeer {
     const { body, socket, copies } = this.#options;
     if (this.#request === null) return true;
     const mustKeep = this.#mayKeep(view.length);
-    if (this.#isWaitingForBody && !mustKeep) {
+    if (this.#request.isWaitingForBody && !mustKeep) {
       this.#request.passOver("its body is larger than may be collected for this mirrord-protocol version");
       return false;
     }
@@ -209,19 +204,13 @@ export class StolenStream implements RequestPeer {
     return frame?.kind === "trailers" ? trailerFields(frame.value, this.#options.response().maxListBytes) : null;
   }
 
-  /** Whether the client hears of the request when its body is complete, and not before. */
-  get #isWaitingForBody(): boolean {
-    return this.#request?.id === null && !this.#request.isOver;
-  }
-
   /** Whether the next `bytes` of the body will be kept. Ends the keeping where it has become pointless or too much. */
   #mayKeep(bytes: number): boolean {
     if (!this.#isKept) return false;
     const { body, hasMemory } = this.#options;
-    const isWaiting = this.#isWaitingForBody;
-    const maxBytes = isWaiting ? KEPT_WHOLE_MAX_BYTES : KEPT_MAX_BYTES;
-    if (hasMemory() && body.bytes + bytes <= maxBytes && this.#request?.isUnheard === true) return true;
-    if (!isWaiting) this.#endKeeping();
+    const request = this.#request;
+    if (hasMemory() && request?.isWorthKeeping(body.bytes + bytes) === true) return true;
+    if (request?.isWaitingForBody !== true) this.#endKeeping();
     return false;
   }
 
@@ -234,7 +223,7 @@ export class StolenStream implements RequestPeer {
   #credit(bytes: number): void {
     this.#owedBytes += bytes;
     const { link } = this.#options.stealer;
-    if (link.hasRoom || this.#isWaitingForBody) this.#payOwed();
+    if (link.hasRoom || this.#request?.isWaitingForBody === true) this.#payOwed();
     else
       this.#withdraw ??= link.whenRoom(() => {
         this.#withdraw = null;

@@ -1,6 +1,7 @@
 // The copy of one connection or request that a listening client gets: an id, what the peer sends, and exactly one end.
 
 import type { DaemonTcp, InternalHttpBodyFrame } from "@understudy/protocol";
+import { payloadBytes } from "../http/bodyFrames.ts";
 import type { ReusedBuffer, SessionLink } from "../../link/sessionLink.ts";
 import type { ByteSocket, SocketObserver } from "../../socket/byteSocket.ts";
 import { bodyMessage } from "../steal/requestForms.ts";
@@ -33,6 +34,12 @@ class Mirrored {
     if (this.#isOver) return;
     this.options.link.tell("warn", `Mirrored connection ${this.id} failed: ${error}`);
     this.close();
+  }
+
+  /** As `failed`, or as `close` where nothing broke. */
+  protected over(error: Error | null): void {
+    if (error === null) this.close();
+    else this.failed(error.message);
   }
 
   /** Nothing more will come. */
@@ -94,8 +101,7 @@ export class MirroredConnection extends Mirrored implements SocketObserver {
 
   /** The peer's connection is gone; with the agent's to the target, when that broke it. */
   closed(error: Error | null): void {
-    if (error === null) this.close();
-    else this.failed(error.message);
+    this.over(error);
   }
 }
 
@@ -113,7 +119,7 @@ export class MirroredRequest extends Mirrored {
 
   /** The frames must be the caller's to give away. */
   body(frames: readonly InternalHttpBodyFrame[]): void {
-    const bytes = frames.reduce((sum, frame) => sum + (frame.kind === "data" ? frame.value.length : 0), 0);
+    const bytes = payloadBytes(frames);
     if (frames.length > 0 && this.mayTake(bytes)) this.send(bodyMessage(this.id, frames, false));
   }
 
@@ -145,10 +151,7 @@ export class MirroredRequest extends Mirrored {
     return {
       bytes: (view) => this.sendBytes(view, socket),
       ended: () => this.sendEnd(),
-      closed: (error) => {
-        if (error === null) this.close();
-        else this.failed(error.message);
-      },
+      closed: (error) => this.over(error),
     };
   }
 }

@@ -89,7 +89,7 @@ async function choose(options: ChosenRulesOptions): Promise<Chosen> {
   await using owned = new AsyncDisposableStack();
   const isAmbient = plans.ipv4.mesh === "ambient";
   let why = "the agent's settings ask for it";
-  if (way === "table" || (way === "auto" && nftables !== false)) {
+  if (mayOwnTable(way, nftables)) {
     await using needed = new AsyncDisposableStack();
     if (isAmbient && plans.ipv4.backend !== null) needed.use(await openRouteLocalnet(plans.ipv4.backend, tableRef));
     const table = needed.use(new NftTable({ ...options, plans }));
@@ -135,15 +135,21 @@ async function iptablesFamilies(
       const listener = listeners[family];
       if (listener === null) return [];
       const plan = plans[family];
-      const backend = nftables === null ? await chooseBackend(family, plan) : nftables ? "nft" : "legacy";
+      const backend = await chooseBackend(family, plan, nftables);
       return [{ family, backend, listener, plan, names, own, hasOutput: true }];
     }),
   );
   return chosen.flat();
 }
 
-/** The backend that a mesh uses; else legacy if the kernel has it. */
-export async function chooseBackend(family: Family, { backend }: DetectedPlan): Promise<Backend> {
+/** Whether an nftables table with an owner is wanted, or at least not forbidden. `nftables`: as in the options. */
+export function mayOwnTable(way: RedirectWay, nftables: boolean | null): boolean {
+  return way === "table" || (way === "auto" && nftables !== false);
+}
+
+/** The backend of iptables that was asked for; else the one that a mesh uses; else legacy if the kernel has it. */
+export async function chooseBackend(family: Family, { backend }: DetectedPlan, nftables: boolean | null): Promise<Backend> {
+  if (nftables !== null) return nftables ? "nft" : "legacy";
   if (backend !== null) return backend;
   // A rule that matches nothing and is gone again in the same batch.
   const nothing = "INPUT -p 255 -j RETURN";

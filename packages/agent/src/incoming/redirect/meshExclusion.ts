@@ -6,7 +6,8 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../../log/log.ts";
-import { type RedirectWay, chooseBackend } from "./chosenRules.ts";
+import { retry } from "../../task/repeat.ts";
+import { type RedirectWay, chooseBackend, mayOwnTable } from "./chosenRules.ts";
 import { chainNames, exclusionChanges } from "./iptablesText.ts";
 import { removeChains } from "./iptablesRules.ts";
 import type { Launcher } from "./launcher.ts";
@@ -42,7 +43,7 @@ const restMaxMs = 60_000;
 export async function excludeFromMesh(options: MeshExclusionOptions): Promise<AsyncDisposable> {
   const { way, nftables, log } = options;
   try {
-    if (way === "iptables" || (way === "auto" && nftables === false)) return await excludeByIptables(options);
+    if (!mayOwnTable(way, nftables)) return await excludeByIptables(options);
     try {
       return await PortTable.load(options);
     } catch (error) {
@@ -97,17 +98,15 @@ class PortTable implements AsyncDisposable {
 
   /** Rests before each try, so it never spins. */
   async #restore(): Promise<void> {
+    const { signal } = this.#closing;
     this.#process = null;
-    for (let rest = restMs; !this.#closing.signal.aborted; rest = Math.min(rest * 2, restMaxMs)) {
-      await sleep(rest, undefined, { signal: this.#closing.signal }).catch(() => undefined);
-      if (this.#closing.signal.aborted) break;
-      try {
-        await this.#load();
-        break;
-      } catch (error) {
-        this.#options.log.event("MESH_EXCLUSION_FAILED", { port: this.#options.port, error: String(error) });
-      }
-    }
+    await sleep(restMs, undefined, { signal }).catch(() => undefined);
+    await retry(() => this.#load(), {
+      signal,
+      restMs,
+      maxRestMs: restMaxMs,
+      onError: (error) => this.#options.log.event("MESH_EXCLUSION_FAILED", { port: this.#options.port, error: String(error) }),
+    });
     this.#restoring = null;
   }
 }
@@ -118,7 +117,7 @@ async function excludeByIptables({ port, containerId, nftables, launcher, log }:
   const plans = await detectMesh({ istioCni: false, log });
   await using made = new AsyncDisposableStack();
   for (const family of families) {
-    const backend = nftables === null ? await chooseBackend(family, plans[family]) : nftables ? "nft" : "legacy";
+    const backend = await chooseBackend(family, plans[family], nftables);
     try {
       await changeRules(family, backend, exclusionChanges(names, port));
       made.defer(async () => void (await removeChains(family, backend, [names.exclusion])));

@@ -4,11 +4,21 @@
 // end takes the redirect rules with it.
 //
 import { NetfilterSocket } from "@understudy/native";
-import { NFNL_SUBSYS_NFTABLES, NFPROTO_INET, NFPROTO_UNSPEC, NLA_F_NESTED, NLM_F, attribute, message, text, u32 } from "./nftMessage.ts";
+import {
+  NFNL_SUBSYS_NFTABLES,
+  NFT_MSG_NEWTABLE,
+  NFPROTO_INET,
+  NFPROTO_UNSPEC,
+  NLA_F_NESTED,
+  NLM_F,
+  attribute,
+  message,
+  text,
+  u32,
+} from "./nftMessage.ts";
 
 const NFNL_MSG_BATCH_BEGIN = 0x10;
 const NFNL_MSG_BATCH_END = 0x11;
-const NFT_MSG_NEWTABLE = (NFNL_SUBSYS_NFTABLES << 8) | 0;
 const NFT_MSG_NEWCHAIN = (NFNL_SUBSYS_NFTABLES << 8) | 3;
 const NFT_MSG_NEWRULE = (NFNL_SUBSYS_NFTABLES << 8) | 6;
 const NFT_REG_1 = 1;

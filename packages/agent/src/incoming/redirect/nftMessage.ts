@@ -5,6 +5,8 @@
 export const NLM_F = { request: 0x001, ack: 0x004, dump: 0x300, exclusive: 0x200, create: 0x400 } as const;
 export const NLA_F_NESTED = 0x8000;
 export const NFNL_SUBSYS_NFTABLES = 10;
+/** Type of the message that makes a table, and of those that list tables. */
+export const NFT_MSG_NEWTABLE = (NFNL_SUBSYS_NFTABLES << 8) | 0;
 export const NFPROTO_UNSPEC = 0;
 export const NFPROTO_INET = 1;
 

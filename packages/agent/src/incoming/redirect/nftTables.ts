@@ -1,9 +1,8 @@
 // Which nftables tables there are in the namespace, asked of the kernel directly: that takes no time at the agent's start, where a program would.
 
 import { NetfilterSocket } from "@understudy/native";
-import { NFNL_SUBSYS_NFTABLES, NFPROTO_UNSPEC, NLM_F, message, readMessages } from "./nftMessage.ts";
+import { NFNL_SUBSYS_NFTABLES, NFT_MSG_NEWTABLE, NFPROTO_UNSPEC, NLM_F, message, readMessages } from "./nftMessage.ts";
 
-const NFT_MSG_NEWTABLE = (NFNL_SUBSYS_NFTABLES << 8) | 0;
 const NFT_MSG_GETTABLE = (NFNL_SUBSYS_NFTABLES << 8) | 1;
 const NFTA_TABLE_NAME = 1;
 

@@ -6,16 +6,21 @@ import { type HeaderEdit, headerAddition, headerEdit, rewriteHead } from "../htt
 import { SHARE_NAME, shareVerdict } from "./sharedRequest.ts";
 import type { ShareKeys } from "./shareKeys.ts";
 
-/** A request that goes on, perhaps with another head and one more header of its response. */
-export class SharedHead {
-  readonly kind = "shared";
-  /** Null where it stays as it is. */
-  readonly bytes: Uint8Array | null;
+/** A request that goes on. */
+export interface SharedRequest {
+  readonly kind: "shared";
+  /** Null where its head stays as it is. */
+  readonly head: RewrittenHead | null;
+  /** One more header of its response. */
   readonly edit: HeaderEdit | null;
+}
 
-  constructor(bytes: Uint8Array | null, edit: HeaderEdit | null) {
+/** The head by which a request's own is replaced. */
+export class RewrittenHead {
+  readonly bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
     this.bytes = bytes;
-    this.edit = edit;
   }
 }
 
@@ -33,7 +38,7 @@ export class EndedLink {
 const NEEDLE = Buffer.from(SHARE_NAME);
 
 /** Null: share links do not concern the request whose head was scanned in `bytes`. */
-export function shareLinkOf(bytes: Uint8Array, head: RequestHead, keys: ShareKeys): SharedHead | EndedLink | null {
+export function shareLinkOf(bytes: Uint8Array, head: RequestHead, keys: ShareKeys): SharedRequest | EndedLink | null {
   const { start, length } = head;
   // Nearly always the end of it: searching is much quicker than looking at headers.
   if (!asBuffer(bytes.subarray(start, start + length)).includes(NEEDLE)) return null;
@@ -49,8 +54,8 @@ export function shareLinkOf(bytes: Uint8Array, head: RequestHead, keys: ShareKey
   if (found === null) return null;
   if (found.kind === "ended") return new EndedLink(originForm(found.continueTo));
   const edit = found.setCookie === null ? null : headerAddition("set-cookie", found.setCookie);
-  if (found.target === null && found.baggage === null) return new SharedHead(null, edit);
-  return new SharedHead(rewritten(bytes, head, found.target, found.baggage), edit);
+  const isRewritten = found.target !== null || found.baggage !== null;
+  return { kind: "shared", head: isRewritten ? new RewrittenHead(rewritten(bytes, head, found.target, found.baggage)) : null, edit };
 }
 
 function rewritten(bytes: Uint8Array, head: RequestHead, target: string | null, baggage: string | null): Uint8Array {

@@ -3,6 +3,7 @@
 
 import type { DaemonTcp, HttpHeaders, InternalHttpBodyFrame } from "@understudy/protocol";
 import type { SessionLink } from "../../link/sessionLink.ts";
+import { payloadOf } from "../http/bodyFrames.ts";
 import { type Arrival, transportOf } from "../arrival.ts";
 
 /** A request as it was when its head had arrived. */
@@ -39,7 +40,7 @@ export function startMessages(form: RequestForm, connectionId: number, start: Re
   const { port } = original;
   switch (form) {
     case "plain":
-      return [{ kind: "httpRequest", value: { internalRequest: { ...request, body: wholeBody(frames) }, ...ids, port } }];
+      return [{ kind: "httpRequest", value: { internalRequest: { ...request, body: payloadOf(frames) }, ...ids, port } }];
     case "framed":
       return [{ kind: "httpRequestFramed", value: { internalRequest: { ...request, body: frames }, ...ids, port } }];
     case "chunkedV1": {
@@ -70,9 +71,4 @@ export function startMessages(form: RequestForm, connectionId: number, start: Re
 /** More of a body that was begun in one of the chunked forms. */
 export function bodyMessage(connectionId: number, frames: readonly InternalHttpBodyFrame[], isLast: boolean): DaemonTcp {
   return { kind: "httpRequestChunked", value: { kind: "body", value: { frames, isLast, connectionId, requestId: 0 } } };
-}
-
-/** All data in one array; trailers have no place in it. */
-function wholeBody(frames: readonly InternalHttpBodyFrame[]): Uint8Array {
-  return Buffer.concat(frames.map((frame) => (frame.kind === "data" ? frame.value : new Uint8Array(0))));
 }

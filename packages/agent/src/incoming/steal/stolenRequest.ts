@@ -25,6 +25,11 @@ export interface RequestPeer {
 
 type Answer = Extract<LayerTcpSteal, { kind: "httpResponse" | "httpResponseFramed" | "httpResponseChunked" }>;
 
+/** A request is kept for the target up to this size. */
+const KEPT_MAX_BYTES = 64 * 1024;
+/** The same where the client hears of the request only when its body is complete. */
+const KEPT_WHOLE_MAX_BYTES = 1024 * 1024;
+
 export interface StolenRequestOptions {
   readonly link: SessionLink;
   /** Gives out connection ids. */
@@ -71,6 +76,16 @@ export class StolenRequest {
   /** Whether nothing of it has left for the client. */
   get isUnheard(): boolean {
     return this.#id === null || !this.link.hasBegunToSend(this.#position);
+  }
+
+  /** Whether the client hears of it when its body is complete, and not before. */
+  get isWaitingForBody(): boolean {
+    return this.#id === null && !this.isOver;
+  }
+
+  /** Whether a request of so many bytes is worth keeping: the target can still get it when the client leaves. */
+  isWorthKeeping(bytes: number): boolean {
+    return this.isUnheard && bytes <= (this.isWaitingForBody ? KEPT_WHOLE_MAX_BYTES : KEPT_MAX_BYTES);
   }
 
   /** More of the request's body. `owner` owns the memory of the frames; without one it must never change. Nothing is owned before there is an id. */

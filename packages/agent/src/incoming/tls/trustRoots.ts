@@ -6,9 +6,9 @@ import { certificatesOf } from "./pem.ts";
 /** Files of the target, inside its root. */
 export interface TargetFiles {
   /** The start of a regular file. Rejects with an error that has an errno. */
-  read(path: string, maxBytes: number): Promise<Uint8Array>;
+  readonly read: (path: string, maxBytes: number) => Promise<Uint8Array>;
   /** Names in a directory; rejects with ENOTDIR for anything else. */
-  list(path: string): Promise<readonly string[]>;
+  readonly list: (path: string) => Promise<readonly string[]>;
 }
 
 /** Larger files than this are no certificates. */
