@@ -15,6 +15,9 @@ COPY packages/protocol/package.json packages/protocol/
 COPY packages/native/package.json packages/native/
 COPY packages/agent/package.json packages/agent/
 COPY packages/client/package.json packages/client/
+COPY packages/cli/package.json packages/cli/
+COPY docs/package.json docs/
+COPY examples/package.json examples/
 COPY bench/package.json bench/
 COPY test/package.json test/
 RUN npm ci --ignore-scripts --loglevel=error

@@ -2,7 +2,7 @@
 # npm and apt run on the machine's own Node; everything after them on the Node of node_modules.
 
 .DEFAULT_GOAL := help
-.PHONY: help build check test test-full demo image lint format bench clean install install-host
+.PHONY: help build check test test-full test-cluster demo image lint format bench bench-inner bench-curves soak clean install docs install-host
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
@@ -34,20 +34,34 @@ test: install-host check ## everything that must pass before a commit
 test-full: install-host check ## the same and the long ones (*.fulltest.ts)
 	@$(ON_NODE) TEST_FULL=1 node $(TEST_FLAGS) --test-timeout=1800000 $(TESTS) 'test/**/*.fulltest.ts'
 
+test-cluster: install-host install ## the cluster commands against a real Kubernetes API server, which it builds (Go 1.25; minutes at first)
+	@cd test/cluster/apiserver && go build -p 2 -trimpath -ldflags='-s -w' -o ../../../dist/test-cluster/apiserver .
+	@$(ON_NODE) node $(TEST_FLAGS) --test-timeout=600000 'test/cluster/*.clustertest.ts'
+
 demo: install-host build ## see it work on this machine
 	@bin/understudy demo
 
 image: build ## make the container image, dist/image/*.oci.tar; ARCH=arm64 or amd64 for another processor
 	@$(ON_NODE) node scripts/image/build.ts $(if $(ARCH),--arch $(ARCH))
 
-bench: install-host build ## run all measurements (bench/*/run.ts)
-	@found=; for run in bench/*/run.ts; do \
-	  [ -e "$$run" ] || continue; \
-	  found=1; echo "== $$run"; $(ON_NODE) node --conditions=source "$$run" || exit 1; \
-	done; [ -n "$$found" ] || echo "no bench/*/run.ts yet"
+bench: install-host build ## measure the agent in pods; ARGS=--help says how, bench/README.md what it means
+	@$(ON_NODE) node --conditions=source bench/agent/run.ts $(ARGS)
+
+bench-inner: install build ## measure hot inner pieces; bench/compare BASE compares them with a commit
+	@$(ON_NODE) node --conditions=source bench/inner/run.ts $(ARGS)
+
+bench-curves: install-host build ## measure how cost grows, and draw it (docs/cost)
+	@$(ON_NODE) node --conditions=source bench/curves/run.ts --out docs/cost $(ARGS)
+
+soak: install-host build ## everything at once for MINUTES=30, then look for what is left (docs/soak)
+	@mkdir -p docs/soak
+	@$(ON_NODE) node --conditions=source test/soak/run.ts --minutes $(or $(MINUTES),30) --out docs/soak
+
+docs: install ## make the site of docs/, dist/docs
+	@$(ON_NODE) vitepress build docs
 
 clean: ## remove what the build made, not node_modules
-	@rm -rf dist packages/*/dist bench/dist test/dist scripts/*/dist
+	@rm -rf dist packages/*/dist examples/dist bench/dist test/dist scripts/*/dist
 
 install:
 	@scripts/install.sh

@@ -94,12 +94,12 @@ async function askForUncached(agent: AgentUnderMeasure, place: string): Promise<
   const untilMs = performance.now() + seconds * 1000;
   for (let number = 0; number < directoryCount && performance.now() < untilMs; number += 1) {
     const directory = path.join(place, `d${number}`);
-    for await (const { name } of session.files.readDir(directory)) {
+    for await (const { name } of session.files.requests.readDir(directory)) {
       const file = path.join(directory, name);
-      await session.files.stat(file);
-      const fd = await session.files.open(file);
-      await session.files.read(fd, 16_384);
-      await session.files.close(fd);
+      await session.files.requests.stat(file);
+      const fd = await session.files.requests.open(file);
+      await session.files.requests.read(fd, 16_384);
+      await session.files.requests.close(fd);
       requests += 4;
     }
   }

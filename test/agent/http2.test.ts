@@ -1,97 +1,21 @@
 // HTTP/2 through the kernel's redirect, with peers and targets that others wrote: gRPC in all its kinds of call, curl, and h2load's many streams at once.
 
 import assert from "node:assert/strict";
-import { execFile, spawn, spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { suite, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { credentials, makeGenericClientConstructor, Metadata, type ServiceError } from "@grpc/grpc-js";
+import { credentials, type Metadata } from "@grpc/grpc-js";
 import { headersFromRaw, type IncomingRequest, type StolenResponse } from "@understudy/client";
 import { AgentProcess } from "../pod/agentProcess.ts";
-import { echoService, failure, said } from "../pod/grpcEcho.ts";
+import { callAll, EchoClient, expected, metadataOf } from "../pod/grpcCalls.ts";
+import { failure, said } from "../pod/grpcEcho.ts";
 import { Pod, podIpv4, podSkipReason } from "../pod/pod.ts";
 import { targetPorts } from "../pod/ports.ts";
+import { serveHttp2 } from "../pod/serveHttp2.ts";
 import { wantedBy } from "../pod/stealing.ts";
 
 const run = promisify(execFile);
-
-/** Starts the target's HTTP/2 part in a pod. */
-async function serveHttp2(pod: Pod): Promise<AsyncDisposable> {
-  const program = fileURLToPath(new URL("../pod/http2Target.ts", import.meta.url));
-  const child = spawn("nsenter", ["--target", String(pod.pid), "--net", "--", process.execPath, "--conditions=source", program], {
-    stdio: ["pipe", "pipe", "inherit"],
-  });
-  await once(child.stdout, "data");
-  return {
-    [Symbol.asyncDispose]: async () => {
-      const exited = once(child, "exit");
-      child.stdin.end();
-      await exited;
-    },
-  };
-}
-
-const EchoClient = makeGenericClientConstructor(echoService, "Echo");
-type EchoClient = InstanceType<typeof EchoClient>;
-
-/** Makes one call of each kind, all at the same time, and returns what was said. */
-async function callAll(client: EchoClient, metadata: Metadata): Promise<Record<string, unknown>> {
-  // Calls are made by name; their types come from code that nobody generated.
-  const echo = client as unknown as Record<
-    "unary" | "join" | "thrice" | "chat",
-    (...parameters: readonly unknown[]) => NodeJS.ReadWriteStream
-  >;
-  const unary = (message: string): Promise<unknown> =>
-    new Promise((resolve) =>
-      echo.unary(message, metadata, (error: ServiceError | null, answer: string) =>
-        resolve(error === null ? answer : [error.code, error.details]),
-      ),
-    );
-  const join = new Promise((resolve, reject) => {
-    const call = echo.join(metadata, (error: ServiceError | null, answer: string) => (error === null ? resolve(answer) : reject(error)));
-    for (const message of ["a", "b", "c"]) call.write(message);
-    call.end();
-  });
-  const chat = (async () => {
-    const call = echo.chat(metadata);
-    const answers: string[] = [];
-    // Each message waits for the answer to the one before.
-    for (const message of ["one", "two", "three"]) {
-      call.write(message);
-      const [answer] = (await once(call, "data")) as [string];
-      answers.push(answer);
-    }
-    call.end();
-    call.on("data", () => undefined);
-    await once(call, "end");
-    return answers;
-  })();
-  const [plain, failed, joined, thrice, chatted] = await Promise.all([
-    unary("hello"),
-    unary(failure.message),
-    join,
-    collect(echo.thrice("again", metadata)),
-    chat,
-  ]);
-  return { plain, failed, joined, thrice, chatted };
-}
-
-async function collect(call: NodeJS.ReadableStream): Promise<string[]> {
-  const answers: string[] = [];
-  for await (const answer of call) answers.push(String(answer));
-  return answers;
-}
-
-function expected(by: string): Record<string, unknown> {
-  return {
-    plain: said(by, "hello"),
-    failed: [failure.code, failure.details],
-    joined: said(by, "a+b+c"),
-    thrice: [said(by, "again"), said(by, "again"), said(by, "again")],
-    chatted: ["one", "two", "three"].map((message) => said(by, message)),
-  };
-}
 
 /** Answers calls of the service as a client that steals them, on gRPC's own framing. */
 function answerGrpc(by: string): (request: IncomingRequest) => StolenResponse {
@@ -142,12 +66,6 @@ function framed(message: string): Buffer {
   const head = Buffer.alloc(5);
   head.writeUInt32BE(payload.length, 1);
   return Buffer.concat([head, payload]);
-}
-
-function metadataOf(user: string): Metadata {
-  const metadata = new Metadata();
-  metadata.set("x-user", user);
-  return metadata;
 }
 
 /** Why a tool's tests are skipped; in CI they never are. */

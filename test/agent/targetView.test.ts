@@ -40,17 +40,15 @@ suite("a client in ephemeral mode", { skip: podSkipReason() }, () => {
     await using session = await agent.connect();
     const { files } = session;
     await assert.rejects(access(targetFile.path));
-    assert.equal(await text(files.readFile(targetFile.path)), targetFile.text);
+    assert.equal(await files.readFile(targetFile.path, "utf8"), targetFile.text);
     const names: string[] = [];
     for await (const { name } of files.readDir("/srv/understudy")) names.push(name);
     assert.ok(names.includes("where.txt"));
-    assert.match(await text(files.readFile("/etc/hosts")), new RegExp(targetHost.name));
+    assert.match(await files.readFile("/etc/hosts", "utf8"), new RegExp(targetHost.name));
     await assert.rejects(files.open("/srv/nothing"), isRefusal(ENOENT));
 
-    const fd = await files.open("/srv/understudy/written", { write: true, create: true });
-    assert.equal(await files.write(fd, Buffer.from("by the client")), 13);
-    await files.close(fd);
-    assert.equal(await text(files.readFile("/srv/understudy/written")), "by the client");
+    await files.writeFile("/srv/understudy/written", "by the client");
+    assert.equal(await files.readFile("/srv/understudy/written", "utf8"), "by the client");
     await assert.rejects(access("/srv/understudy/written"));
   });
 
@@ -60,8 +58,8 @@ suite("a client in ephemeral mode", { skip: podSkipReason() }, () => {
     await using session = await agent.connect();
     const { files } = session;
     const written = Buffer.from(Array.from({ length: 4_000_000 }, (_, i) => (i * 7919) % 251));
-    const fd = await files.open("/srv/understudy/large", { read: true, write: true, create: true });
-    await files.write(fd, written);
+    const fd = await files.open("/srv/understudy/large", "w+");
+    await fd.writeFile(written);
     await using _pings = new PingWatch(session);
     for (let at = 0; at < written.length; at += 1_000_000) {
       const read = await files.readLimited(fd, 1_000_000, at);

@@ -58,7 +58,8 @@ function eventsTable(events: EventsModule["adminEvents"]): string {
 /** From the text that is served: names, types, labels and help are what a scraper gets. */
 function metricsTable(exposition: string): string {
   const rows = [...exposition.matchAll(/^# HELP (\w+) (.*)\n# TYPE \w+ (\w+)\n(?:\w+\{(\w+)=)?/gm)].map(
-    ([, name, help, type, label]) => `| \`${name}\`${label === undefined ? "" : ` {\`${label}\`}`} | ${type} | ${help} |`,
+    // A histogram's bound is no label of its own.
+    ([, name, help, type, label]) => `| \`${name}\`${label === undefined || label === "le" ? "" : ` {\`${label}\`}`} | ${type} | ${help} |`,
   );
   return ["| name | type | meaning |", "|---|---|---|", ...rows].join("\n");
 }

@@ -82,7 +82,7 @@ suite("the image in a container runtime", { skip: containersSkipReason() }, () =
       await session.steal(targetPorts.http, { filter, onRequest: answerAs("client") });
       assert.equal((await get("/mine", { headers: as("me") })).body, "client /mine\n");
       assert.equal(targetSaw(await get("/theirs")).by, "target");
-      assert.equal(await text(session.files.readFile(targetFile.path)), targetFile.text);
+      assert.equal(await session.files.readFile(targetFile.path, "utf8"), targetFile.text);
     }
     assert.deepEqual(await exited, [0, null]);
     assert.deepEqual(await node.redirectRules(container), []);

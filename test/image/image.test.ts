@@ -7,7 +7,6 @@ import { access, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
-import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { AgentProcess, type AgentProcessOptions } from "../pod/agentProcess.ts";
@@ -91,9 +90,8 @@ suite("the container image", { skip: skipReason() }, () => {
     }
     assert.match((await pod.redirectRules()).join("\n"), /inet understudy/);
     assert.equal((await session.env()).get(targetVariable.name), targetVariable.value);
-    assert.equal(await text(session.files.readFile(targetFile.path)), targetFile.text);
-    const fd = await session.files.open("/srv/understudy/written", { write: true, create: true });
-    assert.equal(await session.files.write(fd, Buffer.from("by the client")), 13);
+    assert.equal(await session.files.readFile(targetFile.path, "utf8"), targetFile.text);
+    await session.files.writeFile("/srv/understudy/written", "by the client");
     assertNothingToReport(agent);
   });
 

@@ -1,6 +1,7 @@
 // The manifests of deploy/ against what clients make themselves, and against what is promised of them. Not against a cluster.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { suite, test } from "node:test";
 import { type ContainerPart, ephemeralContainer, readManifest, targetedContainer, targetedJob } from "./manifests.ts";
 
@@ -44,6 +45,20 @@ suite("the manifests", () => {
     assert.equal(container.securityContext.allowPrivilegeEscalation, false);
     assert.ok(!container.securityContext.capabilities.add.includes("SYS_ADMIN"));
     assertLeastRights(container);
+  });
+
+  test("give the rights that the page beside them explains, and no others", async () => {
+    const page = await readFile(new URL("../../deploy/README.md", import.meta.url), "utf8");
+    const containers = [await ephemeralContainer(), await targetedContainer()];
+    const explained = containers.map((): string[] => []);
+    for (const [, names = "", ...given] of page.matchAll(/^\| ((?:`[A-Z_]+`(?:, )?)+) \| (yes|no) \| (yes|no) \|/gm)) {
+      const rights = names.replaceAll("`", "").split(", ");
+      for (const [i, isGiven] of given.entries()) if (isGiven === "yes") explained[i]?.push(...rights);
+    }
+    assert.deepEqual(
+      explained.map((rights) => rights.toSorted()),
+      containers.map(({ securityContext }) => securityContext.capabilities.add.toSorted()),
+    );
   });
 
   test("let nobody reach an agent's pod over the cluster's network", async () => {

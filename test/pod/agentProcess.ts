@@ -30,6 +30,8 @@ export interface AgentProcessOptions {
   readonly setpriv?: readonly string[];
   /** Folder that is its root, read-only, with devices and processes as a container has them; the agent is `./mirrord-agent` there. Default the machine's root. */
   readonly root?: string;
+  /** A shell's command line that is started instead of this repository's agent, with `{port}` for the port and `exec` before the agent. It gets no other options. */
+  readonly command?: string;
   /** False: `start` does not wait for the readiness line. Default true. */
   readonly awaitsReady?: boolean;
 }
@@ -71,18 +73,21 @@ export class AgentProcess implements AsyncDisposable {
       network = "pod",
       setpriv = [],
       root,
+      command,
     }: AgentProcessOptions,
   ) {
     this.#port = port;
     this.#host = network === "pod" ? podIpv4 : "127.0.0.1";
-    const program = root === undefined ? fileURLToPath(new URL("../../bin/mirrord-agent", import.meta.url)) : "./mirrord-agent";
+    const launcher = root === undefined ? fileURLToPath(new URL("../../bin/mirrord-agent", import.meta.url)) : "./mirrord-agent";
+    const own = [launcher, "-l", String(port), ...options, ...mode];
+    const program = command === undefined ? own : ["sh", "-c", command.replaceAll("{port}", String(port))];
     // The agent leads a process group, which its children are in as far as they make none of their own.
     const enterRoot =
       root === undefined ? "mount -t proc proc /proc && cd / && exec setsid" : `${mountRoot(root)} exec setsid chroot '${root}'`;
     const script = `${enterRoot} setpriv --regid ${AGENT_GROUP} --clear-groups ${setpriv.join(" ")} "$0" "$@"`;
     const enter = ["--target", String(pod.pid), ...(network === "pod" ? ["--net"] : []), ...(isProcessOne ? [] : ["--pid"])];
-    const own = ["unshare", "--mount", ...(isProcessOne ? ["--pid", "--fork"] : [])];
-    this.#child = spawn("nsenter", [...enter, "--", ...own, "sh", "-c", script, program, "-l", String(port), ...options, ...mode], {
+    const namespaces = ["unshare", "--mount", ...(isProcessOne ? ["--pid", "--fork"] : [])];
+    this.#child = spawn("nsenter", [...enter, "--", ...namespaces, "sh", "-c", script, ...program], {
       stdio: ["ignore", "pipe", "pipe"],
       env: { PATH: process.env["PATH"], RUST_LOG: "info", MIRRORD_AGENT_JSON_LOG: "true", ...env },
       detached: true,
@@ -110,6 +115,11 @@ export class AgentProcess implements AsyncDisposable {
       await agent[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /** Where its clients connect. */
+  get address(): { readonly host: string; readonly port: number } {
+    return { host: this.#host, port: this.#port };
   }
 
   /** Everything on standard output so far. */

@@ -3,38 +3,12 @@
 import { createServer } from "node:http2";
 import { once } from "node:events";
 import { stdin, stdout } from "node:process";
-import {
-  Server,
-  ServerCredentials,
-  type ServerDuplexStream,
-  type ServerReadableStream,
-  type ServerUnaryCall,
-  type ServerWritableStream,
-} from "@grpc/grpc-js";
-import { echoService, failure, said } from "./grpcEcho.ts";
+import { ServerCredentials } from "@grpc/grpc-js";
+import { grpcServer } from "./grpcServer.ts";
 import { targetPorts } from "./ports.ts";
 
 const by = "target";
-const grpc = new Server();
-grpc.addService(echoService, {
-  unary: ({ request }: ServerUnaryCall<string, string>, answer: (error: object | null, message?: string) => void) => {
-    if (request === failure.message) answer({ code: failure.code, details: failure.details });
-    else answer(null, said(by, request));
-  },
-  join: (call: ServerReadableStream<string, string>, answer: (error: null, message: string) => void) => {
-    const messages: string[] = [];
-    call.on("data", (message: string) => messages.push(message));
-    call.on("end", () => answer(null, said(by, messages.join("+"))));
-  },
-  thrice: (call: ServerWritableStream<string, string>) => {
-    for (let i = 0; i < 3; i++) call.write(said(by, call.request));
-    call.end();
-  },
-  chat: (call: ServerDuplexStream<string, string>) => {
-    call.on("data", (message: string) => call.write(said(by, message)));
-    call.on("end", () => call.end());
-  },
-});
+const grpc = grpcServer(by);
 await new Promise<void>((resolve, reject) => {
   grpc.bindAsync(`[::]:${targetPorts.grpc}`, ServerCredentials.createInsecure(), (error) => (error === null ? resolve() : reject(error)));
 });

@@ -21,6 +21,8 @@ import { IncomingTraffic } from "./incoming/incomingTraffic.ts";
 import { TlsPorts } from "./incoming/tls/tlsPorts.ts";
 import type { TargetFiles } from "./incoming/tls/trustRoots.ts";
 import { joinLauncher, type Launcher } from "./incoming/redirect/launcher.ts";
+import type { Redirector } from "./incoming/redirect/redirector.ts";
+import { RedirectError } from "./incoming/redirect/redirectError.ts";
 import { hasLeftoverRules, leftoverRulesText } from "./incoming/redirect/leftoverRules.ts";
 import { excludeFromMesh } from "./incoming/redirect/meshExclusion.ts";
 import { passMark } from "./incoming/redirect/ownTraffic.ts";
@@ -29,21 +31,25 @@ import type { DescriptorSink } from "./log/lineSink.ts";
 import type { Log } from "./log/log.ts";
 import { reportBug } from "./log/reportBug.ts";
 import { Metrics } from "./metrics/metrics.ts";
-import { startMetricsServer } from "./metrics/server.ts";
+import { type AgentState, startMetricsServer } from "./metrics/server.ts";
+import { CapabilityReport } from "./namespace/capabilityReport.ts";
 import { watchProcessExit } from "./namespace/processExit.ts";
-import { checkRedirectRights, giveUpRights } from "./namespace/rights.ts";
+import { giveUpRights, heldRights } from "./namespace/rights.ts";
+import { tryNames, tryRedirecting } from "./featureTrials.ts";
 import type { OperatorTls } from "./session/operatorTls.ts";
 import type { Services } from "./session/services.ts";
 import { Sessions } from "./session/sessions.ts";
 import type { Settings } from "./settings.ts";
 import { type ListeningSocket, takeListeningSocket } from "./socket/acceptHandles.ts";
 import { ReceiveBuffers } from "./socket/receiveBuffer.ts";
-import { watchEventLoopDelay } from "./task/eventLoopDelay.ts";
+import { watchCpuLimit } from "./task/cpuLimit.ts";
+import { CurrentWork } from "./task/currentWork.ts";
+import { type EventLoopDelayOptions, watchEventLoopDelay } from "./task/eventLoopDelay.ts";
 import { MemoryBudget } from "./task/memoryBudget.ts";
 import type { ThreadPool } from "./task/threadPool.ts";
 import { createTurnEnd } from "./task/turnEnd.ts";
 import { StartError } from "./startError.ts";
-import { findTarget, openTargetRoot, type Target, targetEnvironment } from "./target.ts";
+import { findTarget, openTargetRoot, readTargetEnvironment, type Target } from "./target.ts";
 import { AGENT_VERSION } from "./version.ts";
 
 /** Most bytes of one write-ahead copy: payloads up to here are copied into shared memory, larger ones referenced. */
@@ -53,6 +59,7 @@ const CLIENT_BACKLOG = 1024;
 /** As clients expect it of every agent. */
 const CONNECT_TIMEOUT_MS = 5000;
 const STUCK_PEER_TIMEOUT_MS = 30_000;
+const HEAD_TIMEOUT_MS = 10_000;
 /** Time for redirected connections to end when the agent stops, in ms, before and after its clients were told. Together with the clients' own time well below what `main.ts` allows. */
 const DRAIN_MS = 1500;
 const LAST_DRAIN_MS = 500;
@@ -83,45 +90,58 @@ export async function runAgent({ options, settings, log, sink, threads, stop, on
   await using owned = new AsyncDisposableStack();
   const listening = owned.use(await listen(options.communicatePort, settings.listenAddress, log));
   const metrics = new Metrics();
-  let isReady = false;
+  const work = new CurrentWork();
+  const report = new CapabilityReport(options.mode.kind, heldRights());
+  let state: AgentState = "starting";
   if (options.metrics !== null) {
     const { ip: host, port } = options.metrics;
-    owned.use(await startMetricsServer({ host, port, metrics, log: log.child("agent::metrics"), isReady: () => isReady }));
+    const serving = { host, port, metrics, work, log: log.child("agent::metrics"), state: () => state, capabilities: report };
+    owned.use(await startMetricsServer(serving));
   }
   // What listens in the agent's own network does so by now: from here on sockets are made in the target's.
-  const target = owned.use(await findTarget({ options, settings, log, stop }));
+  const target = owned.use(await findTarget({ options, settings, log, report, stop }));
+  const environment = readTargetEnvironment(target, report);
+  const root = owned.use(openTargetRoot(target, report));
   giveUpRights(log);
   // The pool's threads stay in the network namespace in which they are made.
   sink.usePool();
   const ended = new AbortController();
   if (target.process !== null) owned.use(watchProcessExit(target.process, () => endWithTarget(target, ended, log)));
   const stopping = AbortSignal.any([stop, ended.signal]);
-  const environment = await targetEnvironment(target, log);
-  const root = await openTargetRoot(target, log);
-  owned.defer(() => root?.close());
   const rootFd = root?.fd ?? -1;
   const launcher = settings.isGuarded ? joinLauncher() : null;
   const { networkRefusal } = target;
   const hasTraffic = target.process !== null && networkRefusal === null;
-  if (hasTraffic) checkRedirectRights(log);
-  // Looked for beside the rest of the start.
+  if (target.process === null) report.absent("redirect", "there is no target");
+  // Both beside the rest of the start.
   const leftovers = hasTraffic ? findLeftoverRules(target, options, log) : Promise.resolve(false);
+  const redirectTrial = hasTraffic ? tryRedirecting(settings, report) : Promise.resolve(null);
   const walker = root === null ? "nobody" : await findWalker(root.fd);
+  if (walker !== "nobody") report.works("files", walker === "kernel" ? "openat2" : "a walk of the agent's own");
 
   metrics.logLinesDropped.from(() => sink.droppedLines);
-  owned.use(watchEventLoopDelay({ log, delaySeconds: metrics.eventLoopDelaySeconds, stalls: metrics.eventLoopStalls }));
+  const cpuLimit = watchCpuLimit();
+  owned.use(watchStalls(settings, metrics, { work, cpuLimit, log }));
 
   const budget = new MemoryBudget({ totalBytes: settings.totalBufferBytes, shareMaxBytes: settings.sessionBufferBytes });
   metrics.bufferedBytes.from(() => budget.usedBytes);
   metrics.stuckPoolCalls.from(() => threads.stuckCalls);
+  metrics.poolCalls.from(() => threads.underWay);
+  metrics.poolThreads.set(threads.size);
   metrics.bufferedBytesLimit.set(settings.totalBufferBytes);
+  metrics.sessionBufferedBytesLimit.from(() => budget.shareLimitBytes);
   const targetFiles: TargetFiles = {
     read: (path, maxBytes) => readTargetFile(rootFd, path, maxBytes, { threads, walker }),
     list: (path) => listTargetDirectory(rootFd, path, { threads, walker }),
   };
+  await Promise.all([tryNames(targetFiles, report), cpuLimit.look()]);
+  const redirectRefusal = networkRefusal ?? (await redirectTrial);
+  // Of a target that has just ended nothing else is wrong; the agent ends with it.
+  if (target.process?.isThere !== false) report.tell(log);
+  const namesRefusal = report.refusal("names");
   const resolver = owned.use(
-    networkRefusal !== null
-      ? createRefusingResolver(networkRefusal)
+    namesRefusal !== null
+      ? createRefusingResolver(namesRefusal)
       : createResolver({
           readTargetFile: targetFiles.read,
           timeoutMs: settings.dnsTimeoutMs,
@@ -133,13 +153,15 @@ export async function runAgent({ options, settings, log, sink, threads, stop, on
   const buffers = new ReceiveBuffers();
   const instantReads = new InstantReads();
   const jq = owned.use(createJqEngine({ timeLimitMs: settings.jqTimeLimitMs, metrics, log: log.child("agent::incoming::jq") }));
-  const filters = createFilterServices({ jq, bodyMaxBytes: settings.bodyBufferMaxBytes });
+  const filters = createFilterServices({ jq, bodyMaxBytes: settings.bodyBufferMaxBytes, overruns: metrics.patternOverruns });
   const tls = stealTls(settings, targetFiles, log);
-  const parts = { target, settings, log, metrics, buffers, budget, filters, launcher, tls };
-  const incoming = hasTraffic ? owned.use(createIncoming(parts)) : null;
+  const parts = { target, settings, log, metrics, work, buffers, budget, filters, launcher, tls, redirectRefusal };
+  const incoming = target.process === null ? null : owned.use(createIncoming(parts));
+  metrics.redirectedPorts.from(() => incoming?.portCount ?? 0);
   const services: Services = {
     log: log.child("agent::session"),
     metrics,
+    work,
     limits: {
       maxMessageBytes: settings.maxMessageBytes,
       maxPendingBytes: settings.sessionBufferBytes,
@@ -174,9 +196,11 @@ export async function runAgent({ options, settings, log, sink, threads, stop, on
     },
     resolver,
     networkRefusal,
+    refusals: { files: report.refusal("files"), environment: report.refusal("environment") },
     joinIncoming: incoming === null ? null : (link, onRelief) => incoming.join(link, onRelief),
   };
   const sessions = owned.use(new Sessions({ services, maxSessions: settings.maxSessions, operatorTls }));
+  metrics.sessionBufferedBytes.from(() => sessions.mostBufferedBytes);
   const isRefused = await leftovers;
   if (isRefused) await sessions.close(leftoverRulesText);
   else owned.use(await keepOutOfMesh(options, settings, launcher, log));
@@ -184,7 +208,8 @@ export async function runAgent({ options, settings, log, sink, threads, stop, on
     paused: (error) => log.event("ACCEPT_PAUSED", { error: error.message }),
     crowded: (accepted) => sessions.add(accepted, "the agent has no descriptor left for another client"),
   });
-  isReady = true;
+  state = "ready";
+  stopping.addEventListener("abort", () => (state = "stopping"), { once: true });
   sink.write(`agent ready - version ${AGENT_VERSION}\n`, "required");
   log.event("SERVING", { version: AGENT_VERSION, port: options.communicatePort, mode: options.mode.kind });
   // Awaited here: what is owned is given back when this function ends.
@@ -274,6 +299,20 @@ function endWithTarget({ process }: Target, ended: AbortController, log: Log): v
   ended.abort("the target's process has ended");
 }
 
+function watchStalls(
+  { stallLimitMs }: Settings,
+  metrics: Metrics,
+  parts: Pick<EventLoopDelayOptions, "work" | "cpuLimit" | "log">,
+): Disposable {
+  return watchEventLoopDelay({
+    ...parts,
+    delaySeconds: metrics.eventLoopDelaySeconds,
+    delays: metrics.eventLoopDelays,
+    stalls: metrics.eventLoopStalls,
+    stallMs: stallLimitMs,
+  });
+}
+
 /** Whether another agent works on this target, or left its rules there. */
 function findLeftoverRules({ containerId }: Target, options: AgentOptions, log: Log): Promise<boolean> {
   return hasLeftoverRules({
@@ -318,14 +357,19 @@ interface IncomingParts {
   readonly filters: FilterServices;
   readonly launcher: Launcher | null;
   readonly tls: TlsPorts | null;
+  readonly work: CurrentWork;
+  /** Why no port is redirected; null where it may work. */
+  readonly redirectRefusal: string | null;
 }
 
-function createIncoming({ target, settings, log, metrics, buffers, budget, filters, launcher, tls }: IncomingParts): IncomingTraffic {
+function createIncoming(parts: IncomingParts): IncomingTraffic {
+  const { target, settings, log, metrics, work, buffers, budget, filters, launcher, tls, redirectRefusal } = parts;
   const { containerId } = target;
   const redirectLog = log.child("agent::incoming::redirect");
   return new IncomingTraffic({
-    openRedirector: (onConnection, onLost) =>
-      createRedirector({
+    openRedirector: async (onConnection, onLost): Promise<Redirector> => {
+      if (redirectRefusal !== null) throw new RedirectError("forbidden", redirectRefusal);
+      return createRedirector({
         onConnection,
         onLost,
         log: redirectLog,
@@ -339,9 +383,11 @@ function createIncoming({ target, settings, log, metrics, buffers, budget, filte
         launcher,
         flushConnections: settings.flushConnections,
         flushConntrack: settings.flushConntrack,
-      }),
+      });
+    },
     log: log.child("agent::incoming"),
     metrics,
+    work,
     buffers,
     agentVersion: AGENT_VERSION,
     detectionTimeoutMs: settings.httpDetectionTimeoutMs,
@@ -362,6 +408,7 @@ function createIncoming({ target, settings, log, metrics, buffers, budget, filte
       head: { headMaxBytes: settings.httpHeadMaxBytes, maxFields: settings.httpMaxHeaders },
       bodyMaxBytes: settings.bodyBufferMaxBytes,
       bodyTimeoutMs: settings.bodyBufferTimeoutMs,
+      headTimeoutMs: HEAD_TIMEOUT_MS,
       stuckTimeoutMs: STUCK_PEER_TIMEOUT_MS,
     },
     filters,

@@ -7,6 +7,8 @@ import { cleanUpAfterAgent } from "./incoming/redirect/leftoverRules.ts";
 import { chooseFormat } from "./log/format.ts";
 import { DescriptorSink } from "./log/lineSink.ts";
 import { createLog } from "./log/log.ts";
+import { CapabilityReport } from "./namespace/capabilityReport.ts";
+import { heldRights } from "./namespace/rights.ts";
 import { parseSettings } from "./settings.ts";
 import { StartError } from "./startError.ts";
 import { findTarget } from "./target.ts";
@@ -21,9 +23,11 @@ async function main(): Promise<number> {
     format: chooseFormat({ isJson: settings.jsonLog, isTerminal: sink.isTerminal, env }),
     sink,
   });
+  const { options } = commandLine;
+  const report = new CapabilityReport(options.mode.kind, heldRights());
   try {
     // The rules are where the target's network is.
-    using target = await findTarget({ options: commandLine.options, settings, log, stop: new AbortController().signal });
+    using target = await findTarget({ options, settings, log, report, stop: new AbortController().signal });
     if (target.networkRefusal !== null) return 1;
     sink.usePool();
     return (await cleanUpAfterAgent(target.containerId, log.child("agent::incoming::redirect"))) ? 0 : 1;

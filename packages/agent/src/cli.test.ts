@@ -36,6 +36,11 @@ suite("command lines that start an agent", () => {
     assert.deepEqual(options("-l 40000 -t 60 --test-error targetless").testError, true);
   });
 
+  test("a process of the agent's machine, which the reference does not know", () => {
+    assert.deepEqual(options("process --pid 42").mode, { kind: "process", pid: 42 });
+    assert.deepEqual(options("process -p4194304").mode, { kind: "process", pid: 4_194_304 });
+  });
+
   test("defaults", () => {
     const defaults = options("targetless");
     assert.equal(defaults.communicatePort, 61_337);
@@ -110,6 +115,10 @@ suite("command lines that are refused", () => {
     ["targeted -c x -c y", /--container-id is given more than once/],
     ["targetless -l 3", /unexpected option "-l" \(it belongs before the mode\)/],
     ["-c x targeted", /unexpected option "-c" \(it belongs after the mode\)/],
+    ["process", /process needs --pid/],
+    ["process --pid 0", /invalid value "0" of --pid/],
+    ["process --pid 4194305", /from 1 to 4194304/],
+    ["process --pid self", /invalid value "self"/],
     ["targetless extra", /unexpected argument "extra"/],
     ["targetless --mesh x", /unexpected option "--mesh"/],
     ["targeted -V", /unexpected option "-V"/],

@@ -8,7 +8,9 @@ import { mainHelp, modeHelp, usageHint, versionText } from "./cliHelp.ts";
 export type AgentMode =
   | { readonly kind: "targeted"; readonly containerId: string; readonly containerRuntime: string }
   | { readonly kind: "ephemeral" }
-  | { readonly kind: "targetless" };
+  | { readonly kind: "targetless" }
+  /** Of this agent alone: a process by its id, as the agent sees it. */
+  | { readonly kind: "process"; readonly pid: number };
 
 /** A command line that asks for an agent. */
 export interface AgentOptions {
@@ -33,6 +35,9 @@ export interface AgentOptions {
 export type CommandLine =
   | { readonly kind: "run"; readonly options: AgentOptions }
   | { readonly kind: "print"; readonly text: string; readonly stream: "stdout" | "stderr"; readonly exitCode: number };
+
+/** Highest process id that Linux gives (proc_sys_kernel(5), `pid_max`). */
+const PID_MAX = 2 ** 22;
 
 type ModeName = AgentMode["kind"];
 
@@ -64,6 +69,7 @@ const modeSpecs: Readonly<Record<ModeName, readonly OptionSpec[]>> = {
   targeted: [{ name: "--container-id", short: "-c" }, { name: "--container-runtime", short: "-r" }, { name: "--mesh" }, helpSpec],
   ephemeral: [{ name: "--mesh" }, helpSpec],
   targetless: [helpSpec],
+  process: [{ name: "--pid", short: "-p" }, helpSpec],
 };
 
 /** Reads the arguments that follow the program's name. Options of the command line win over the environment. */
@@ -196,10 +202,19 @@ function modeOf(kind: ModeName, values: Values): AgentMode {
       if (containerId === undefined) throw usageError("targeted needs --container-id <ID>");
       return { kind, containerId, containerRuntime: values.get("--container-runtime") ?? "containerd" };
     }
+    case "process":
+      return { kind, pid: processId(values.get("--pid")) };
     case "ephemeral":
     case "targetless":
       return { kind };
   }
+}
+
+function processId(text: string | undefined): number {
+  if (text === undefined) throw usageError("process needs --pid <PID>");
+  const pid = /^\d{1,10}$/.test(text) ? Number(text) : 0;
+  if (pid < 1 || pid > PID_MAX) throw usageError(`invalid value ${shown(text)} of --pid: expected a whole number from 1 to ${PID_MAX}`);
+  return pid;
 }
 
 function isMode(word: string): word is ModeName {

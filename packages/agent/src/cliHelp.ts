@@ -14,6 +14,7 @@ Modes:
   targeted     Serve the target that a container runtime knows by its id
   ephemeral    Serve the target whose pod this ephemeral container was added to
   targetless   Serve without a target
+  process      Serve a process of this machine as the target
   help [MODE]  Print this text, or the options of a mode
 
 Options (before the mode):
@@ -93,6 +94,14 @@ Usage: mirrord-agent [OPTIONS] targetless
 
 Options:
   -h, --help  Print this text
+`,
+  process: `Serves a process of this machine as the target: its network, files and environment. The agent listens in the network where it was started.
+
+Usage: mirrord-agent [OPTIONS] process --pid <PID>
+
+Options:
+  -p, --pid <PID>  The process's id, as the agent sees it
+  -h, --help       Print this text
 `,
 } as const;
 

@@ -97,6 +97,7 @@ suite("settings", () => {
       maxConnections: 4096,
       deafClientTimeoutMs: 60_000,
       silentClientTimeoutMs: 3_600_000,
+      stallLimitMs: 1000,
       detectionMaxBytes: 16_384,
       httpHeadMaxBytes: 1_048_576,
       httpMaxHeaders: 1000,

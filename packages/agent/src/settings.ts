@@ -83,6 +83,8 @@ export interface Settings {
   readonly deafClientTimeoutMs: number;
   /** `UNDERSTUDY_SILENT_CLIENT_TIMEOUT_MS`: a client that sends nothing for this long is closed; 0 never does. Clients of mirrord ping. Default an hour. */
   readonly silentClientTimeoutMs: number;
+  /** `UNDERSTUDY_STALL_LIMIT_MS`: a pause of the event loop that is reported. Default 1000. */
+  readonly stallLimitMs: number;
   /** `UNDERSTUDY_HTTP_HEAD_MAX_BYTES`: largest head of a request or response that is read. Default 1 MiB. */
   readonly httpHeadMaxBytes: number;
   /** `UNDERSTUDY_HTTP_MAX_HEADERS`: most header fields in such a head. Default 1000. */
@@ -157,6 +159,7 @@ export function parseSettings(env: NodeJS.ProcessEnv): { settings: Settings; pro
     maxConnections: from.value("UNDERSTUDY_MAX_CONNECTIONS", 4096, within(1, 1_000_000)),
     deafClientTimeoutMs: from.value("UNDERSTUDY_DEAF_CLIENT_TIMEOUT_MS", 60_000, within(1000, delayMaxMs)),
     silentClientTimeoutMs: from.value("UNDERSTUDY_SILENT_CLIENT_TIMEOUT_MS", 3_600_000, zeroOrWithin(1000, delayMaxMs)),
+    stallLimitMs: from.value("UNDERSTUDY_STALL_LIMIT_MS", 1000, within(100, 60_000)),
     httpHeadMaxBytes: from.value("UNDERSTUDY_HTTP_HEAD_MAX_BYTES", MiB, within(4 * KiB, 16 * MiB)),
     httpMaxHeaders: from.value("UNDERSTUDY_HTTP_MAX_HEADERS", 1000, within(16, 100_000)),
     http2HeaderListBytes: from.value("UNDERSTUDY_HTTP2_HEADER_LIST_BYTES", 64 * KiB, within(16 * KiB, MiB)),

@@ -1,14 +1,14 @@
 // The target: which process it is, where its files are, and whether its network can be had. Found once, at start. What finds and what enters are apart
 // (`runtime/`, `namespace/`); here they come together, in the order that keeps a process that took over the target's id out of it.
 
-import { type FileHandle, open, readFile } from "node:fs/promises";
-import { constants } from "node:fs";
 import { env } from "node:process";
 import type { AgentMode, AgentOptions } from "./cli.ts";
 import { parseEnviron, parseEntries } from "./env/environ.ts";
 import type { Log } from "./log/log.ts";
+import type { CapabilityReport } from "./namespace/capabilityReport.ts";
 import { enterNetworkNamespace } from "./namespace/enterNetworkNamespace.ts";
 import { HeldProcess } from "./namespace/heldProcess.ts";
+import { openRoot, readEnviron, type TargetRoot } from "./namespace/openedTarget.ts";
 import { ContainerLookUp } from "./runtime/containerLookUp.ts";
 import { findEphemeralTarget } from "./runtime/ephemeralTarget.ts";
 import type { ContainerFinding } from "./runtime/findContainer.ts";
@@ -32,6 +32,8 @@ export interface FindTargetOptions {
   readonly options: AgentOptions;
   readonly settings: Settings;
   readonly log: Log;
+  /** Told whether the network can be had. */
+  readonly report: CapabilityReport;
   /** Ends a look-up under way. */
   readonly stop: AbortSignal;
 }
@@ -40,15 +42,16 @@ export interface FindTargetOptions {
 const LOOK_UPS = 3;
 
 /**
- * Finds the target. In targeted mode the calling thread is in its network namespace afterwards, or the target says that it is not; the thread pool is
+ * Finds the target. In targeted and process mode the calling thread is in its network namespace afterwards, or the target says that it is not; the thread pool is
  * not used before that.
  *
  * @throws StartError when there is no target, or it has gone; the admin has been told.
  */
 export async function findTarget(finding: FindTargetOptions): Promise<Target> {
-  const { options, settings, log } = finding;
+  const { options, settings, log, report } = finding;
   switch (options.mode.kind) {
     case "targetless":
+      report.works("network", "being the agent's own");
       return {
         process: null,
         containerId: "",
@@ -60,18 +63,24 @@ export async function findTarget(finding: FindTargetOptions): Promise<Target> {
       const containerId = settings.ephemeralTargetContainerId;
       const process = hold(findEphemeralTarget(containerId, log.child("agent::runtime")), containerId, log);
       log.event("TARGET_FOUND", { pid: process.pid });
+      report.works("network", "being shared");
       // Kubernetes has copied the environment of the target's specification into the agent's own.
       const specified = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined);
       return targetOf(process, containerId, new Map(specified), null);
     }
     case "targeted":
       return findContainerTarget(options.mode, finding);
+    case "process": {
+      const process = hold(options.mode.pid, "", log);
+      log.event("TARGET_FOUND", { pid: process.pid });
+      return targetOf(process, "", new Map(), enter(process, report));
+    }
   }
 }
 
 async function findContainerTarget(
   { containerId, containerRuntime: runtime }: Extract<AgentMode, { kind: "targeted" }>,
-  { settings, log, stop }: FindTargetOptions,
+  { settings, log, report, stop }: FindTargetOptions,
 ): Promise<Target> {
   const fail = (error: string): never => {
     log.event("TARGET_NOT_FOUND", { containerId, runtime, error });
@@ -96,7 +105,7 @@ async function findContainerTarget(
     log.event("TARGET_FOUND", { pid, by: found.by });
     if (found.problems.length > 0) log.child("agent::runtime").debug("not everybody knew it", { problems: found.problems.join("; ") });
     owned.move();
-    return targetOf(process, containerId, parseEntries(found.answer.environment ?? []), enter(process, log));
+    return targetOf(process, containerId, parseEntries(found.answer.environment ?? []), enter(process, report));
   }
   return fail("its process changed again and again");
 }
@@ -120,15 +129,14 @@ function hold(pid: number, containerId: string, log: Log): HeldProcess {
 }
 
 /** Returns why it could not, or null. */
-function enter(process: HeldProcess, log: Log): string | null {
+function enter(process: HeldProcess, report: CapabilityReport): string | null {
   try {
     enterNetworkNamespace(process);
-    return null;
+    report.works("network", "entering");
   } catch (error) {
-    const { cause } = error as Error;
-    log.event("NETWORK_NOT_ENTERED", { pid: process.pid, error: `${String(error)}: ${String(cause)}` });
-    return "the agent cannot enter the target's network: its pod lacks the capability SYS_ADMIN or SYS_PTRACE";
+    report.refused("network", error);
   }
+  return report.refusal("network");
 }
 
 function targetOf(
@@ -141,24 +149,21 @@ function targetOf(
 }
 
 /** The environment of the target's process as it was started, laid over that of its specification. */
-export async function targetEnvironment({ process, specifiedEnvironment }: Target, log: Log): Promise<ReadonlyMap<string, string>> {
+export function readTargetEnvironment({ process, specifiedEnvironment }: Target, report: CapabilityReport): ReadonlyMap<string, string> {
   try {
-    return new Map([...specifiedEnvironment, ...parseEnviron(await readFile(`${process?.path ?? "/proc/self"}/environ`))]);
+    return new Map([...specifiedEnvironment, ...parseEnviron(readEnviron(process))]);
   } catch (error) {
-    log.event("ENVIRON_UNREADABLE", { pid: process?.pid ?? 0, error: String(error) });
+    report.refused("environment", error);
     return specifiedEnvironment;
   }
 }
 
-/** A descriptor of the target's root directory, good for looking up paths below it; null if the agent may not, which the admin is told. The caller closes it. */
-export async function openTargetRoot({ process }: Target, log: Log): Promise<FileHandle | null> {
-  // Not among Node's constants.
-  const O_PATH = 0o10000000;
+/** Null if the agent may not have it. */
+export function openTargetRoot({ process }: Target, report: CapabilityReport): TargetRoot | null {
   try {
-    return await open(process === null ? "/" : `${process.path}/root`, O_PATH | constants.O_DIRECTORY);
+    return openRoot(process);
   } catch (error) {
-    // Of one that has just ended nothing else is wrong; the agent ends with it.
-    if (process?.isThere !== false) log.event("TARGET_FILES_UNREACHABLE", { pid: process?.pid ?? 0, error: String(error) });
+    report.refused("files", error);
     return null;
   }
 }

@@ -45,7 +45,7 @@ suite("opening a session", () => {
     const { session, peer } = await agent.open({}, "1.2.5");
     await using _ = session;
     await assert.rejects(session.reverseLookup("10.0.0.1"), UnsupportedByAgentError);
-    await assert.rejects(session.files.readLink("/a"), /needs protocol 1\.6\.0, the agent speaks 1\.2\.5/);
+    await assert.rejects(session.files.readlink("/a"), /needs protocol 1\.6\.0, the agent speaks 1\.2\.5/);
     const all = { kind: "composite", value: { all: true, filters: [{ kind: "path", value: "^/" }] } } as const;
     await assert.rejects(session.steal(80, { filter: all }), /a filter made of several needs protocol 1\.11\.0/);
     await assert.rejects(session.mirror(80, { filter: { kind: "path", value: "^/" } }), UnsupportedByAgentError);
@@ -162,7 +162,7 @@ suite("the end of a session", () => {
       session.lookup("a"),
       session.reverseLookup("::1"),
       session.files.open("/a"),
-      session.files.readFile("/b").next(),
+      session.files.readFile("/b"),
       session.connectTcp({ ip: "10.0.0.1", port: 1 }),
       session.connectUdp({ ip: "10.0.0.1", port: 1 }),
       session.steal(80, {}),

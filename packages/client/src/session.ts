@@ -21,7 +21,7 @@ import type { Duplex } from "node:stream";
 import { AgentLink } from "./agentLink.ts";
 import { AnswerQueue } from "./answerQueue.ts";
 import { AgentError, SessionClosedError, UnsupportedByAgentError } from "./errors.ts";
-import { RemoteFiles } from "./files.ts";
+import { TargetFiles } from "./files/targetFiles.ts";
 import { filterGates } from "./incoming/filterGates.ts";
 import { Incoming } from "./incoming/incoming.ts";
 import type { MirrorOptions, StealOptions, Subscription } from "./incoming/subscription.ts";
@@ -31,6 +31,7 @@ import { type ConnectOptions, Outgoing, type PeerAddress, type UnixPeerAddress }
 import type { PacketConnection } from "./outgoing/packetConnection.ts";
 import type { TcpConnection } from "./outgoing/tcpConnection.ts";
 import { ReceiveBudget } from "./receiveBudget.ts";
+import { type WebHandler, webHandler } from "./web/webHandler.ts";
 
 export interface SessionOptions {
   /** Ends the session when it aborts, also while it is being opened. */
@@ -63,7 +64,7 @@ export interface EnvOptions {
 }
 
 export class Session implements AsyncDisposable {
-  readonly files: RemoteFiles;
+  readonly files: TargetFiles;
   /** Resolves, never rejects, with the reason when the session is over. */
   readonly closed: Promise<SessionClosedError>;
   readonly #link: AgentLink;
@@ -94,7 +95,7 @@ export class Session implements AsyncDisposable {
       onEnd: (reason) => this.#onEnd(reason),
     });
     const version = (): string => this.#version;
-    this.files = new RemoteFiles(this.#link, (gate, what) => this.#need(gate, what));
+    this.files = new TargetFiles(this.#link, (gate, what) => this.#need(gate, what));
     this.#outgoing = new Outgoing(this.#link, budget, version);
     const services = { link: this.#link, budget, version, ping: () => this.ping() };
     this.#stealing = new Incoming("steal", services);
@@ -176,7 +177,11 @@ export class Session implements AsyncDisposable {
    * Answers the target's requests in its place. Without a filter its raw connections are taken, too.
    * A filter that the agent cannot read ends the session, with the agent's reason: that is the protocol.
    */
-  async steal(port: number, { filter, ...handlers }: StealOptions): Promise<Subscription> {
+  steal(port: number, options: StealOptions): Promise<Subscription>;
+  /** The same with `Request` and `Response` of the web platform; a filter of null takes every request; what is not HTTP reaches the target. */
+  steal(port: number, filter: HttpFilter | null, handler: WebHandler): Promise<Subscription>;
+  async steal(port: number, what: StealOptions | HttpFilter | null, handler?: WebHandler): Promise<Subscription> {
+    const { filter, ...handlers } = stealOptions(what, handler);
     this.#needFilter(filter);
     return await this.#stealing.subscribe(port, filter ?? null, handlers);
   }
@@ -269,6 +274,14 @@ export class Session implements AsyncDisposable {
   #need(gate: VersionGate, what: string): void {
     if (!this.#allows(gate)) throw new UnsupportedByAgentError(what, versionGates[gate].atLeast, this.#version);
   }
+}
+
+/** Without a filter a port is taken as raw connections. */
+const everyRequest: HttpFilter = { kind: "path", value: "^" };
+
+function stealOptions(what: StealOptions | HttpFilter | null, handler: WebHandler | undefined): StealOptions {
+  if (handler === undefined) return what as StealOptions;
+  return { filter: (what as HttpFilter | null) ?? everyRequest, onRequest: webHandler(handler) };
 }
 
 function unwrap<T>(what: string, answer: Result<T, ResponseError>): T {

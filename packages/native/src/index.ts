@@ -16,6 +16,7 @@ export { NetfilterSocket } from "./netfilter.ts";
 export { endWithParent } from "./endWithParent.ts";
 export { formatIpv6, type SocketAddress } from "./socketAddress.ts";
 export * from "./statfs.ts";
+export { isAtEnd, sendNow } from "./streamSocket.ts";
 export { SystemCallError } from "./systemCall.ts";
 export type { Path } from "./cString.ts";
 export * from "./filePosition.ts";

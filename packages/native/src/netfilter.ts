@@ -53,6 +53,15 @@ export class NetfilterSocket implements Disposable {
   }
 
   /**
+   * As `ask`, part by part, for answers of any length. Most of an answer is put together by the kernel while it is read, on this thread: rest in between.
+   *
+   * @throws SystemCallError with the kernel's reason when it refused.
+   */
+  parts(question: Uint8Array): AsyncGenerator<Buffer> {
+    return this.#exchange(question);
+  }
+
+  /**
    * Sends one batch of messages, one batch at a time. The kernel does or refuses it in the course of the call, in the pool: another program's
    * transaction can hold it up.
    *

@@ -1,5 +1,5 @@
 // A message that arrives in many pieces costs about as much as the same bytes at once, however large it is. Ratios of processor time, not
-// times; bench/protocol measures them with more care.
+// times; bench/inner measures them with more care.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -69,6 +69,8 @@ export interface Resolver extends Disposable {
 
 const hostsPath = "/etc/hosts";
 const resolvConfPath = "/etc/resolv.conf";
+/** What look-ups read of the target. */
+export const resolverFiles: readonly string[] = [resolvConfPath, hostsPath];
 const hostsBytesMax = 1024 * 1024;
 const resolvConfBytesMax = 64 * 1024;
 const deadlineLeastMs = 10_000;

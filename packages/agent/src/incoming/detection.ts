@@ -44,6 +44,8 @@ export class Detection {
   readonly #options: DetectionOptions;
   readonly #deadlineMs: number;
   #silence: NodeJS.Timeout;
+  /** The time is up; what has arrived is read first. */
+  #lastLook: NodeJS.Immediate | undefined;
   readonly #asking: NodeJS.Timeout | null;
   #target: TargetConnection | null = null;
   #collected: Uint8Array = new Uint8Array(0);
@@ -64,15 +66,16 @@ export class Detection {
 
   #waitForMore(): NodeJS.Timeout {
     const leftMs = Math.max(0, this.#deadlineMs - performance.now());
-    return setTimeout(() => this.#decideLater("other", false), Math.min(this.#options.timeoutMs, leftMs));
+    const timeUp = (): void => void (this.#lastLook = setImmediate(() => this.#decideLater("other", false)));
+    return setTimeout(timeUp, Math.min(this.#options.timeoutMs, leftMs));
   }
 
   #bytes(view: Uint8Array): boolean {
     const bytes = this.#collected.length === 0 ? view : Buffer.concat([this.#collected, view]);
     const verdict = judge(bytes, bytes.length);
-    if (verdict === "undecided" && bytes.length < this.#options.maxBytes) {
+    if (verdict === "undecided" && bytes.length < this.#options.maxBytes && performance.now() < this.#deadlineMs) {
       this.#collected = bytes === view ? Uint8Array.from(view) : bytes;
-      clearTimeout(this.#silence);
+      this.#stopWaiting();
       this.#silence = this.#waitForMore();
       return true;
     }
@@ -93,7 +96,10 @@ export class Detection {
 
   #ask(connect: (reader: SocketReader) => TargetConnection): void {
     const target = connect({
-      bytes: (view) => this.#targetSpoke(target).bytes(view),
+      bytes: (view) => {
+        if (isHttp2Preface(view)) return this.#forgetTarget(target);
+        return this.#targetSpoke(target).bytes(view);
+      },
       ended: () => this.#targetSpoke(target).ended?.(),
       closed: (error) => {
         // One that refuses has said nothing of what is spoken.
@@ -102,6 +108,14 @@ export class Detection {
       },
     });
     this.#target = target;
+  }
+
+  /** It speaks first although its peer is to make requests: the peer is waited for as if nobody had been asked. */
+  #forgetTarget({ socket }: TargetConnection): boolean {
+    this.#target = null;
+    socket.reader = NOBODY;
+    socket.close();
+    return true;
   }
 
   /** The target did something before the peer did. Returns who is told of it. */
@@ -117,10 +131,23 @@ export class Detection {
     else this.#target?.socket.reset();
   }
 
-  #stopTimers(): void {
+  #stopWaiting(): void {
     clearTimeout(this.#silence);
+    clearImmediate(this.#lastLook);
+  }
+
+  #stopTimers(): void {
+    this.#stopWaiting();
     if (this.#asking !== null) clearTimeout(this.#asking);
   }
+}
+
+const SETTINGS_FRAME = 4;
+
+/** Whether bytes begin as every server of HTTP/2 does (RFC 9113, 3.4): with the header of a SETTINGS frame that acknowledges nothing. */
+function isHttp2Preface(bytes: Uint8Array): boolean {
+  const [lengthHigh, , , type, flags, ...stream] = bytes.subarray(0, 9);
+  return lengthHigh === 0 && type === SETTINGS_FRAME && flags === 0 && stream.length === 4 && stream.every((byte) => byte === 0);
 }
 
 const NOBODY: SocketReader = { bytes: () => true };

@@ -8,9 +8,10 @@ import { remoteKindError } from "../errors/remoteError.ts";
 import type { SessionLink } from "../link/sessionLink.ts";
 import type { Log } from "../log/log.ts";
 import { reportBug } from "../log/reportBug.ts";
-import type { Metrics } from "../metrics/metrics.ts";
+import type { HttpOutcome, Metrics, SpokenProtocol } from "../metrics/metrics.ts";
 import type { ReceiveBuffers } from "../socket/receiveBuffer.ts";
 import { ByteSocket } from "../socket/byteSocket.ts";
+import type { CurrentWork } from "../task/currentWork.ts";
 import type { MemoryBudget } from "../task/memoryBudget.ts";
 import { retry } from "../task/repeat.ts";
 import type { Arrival } from "./arrival.ts";
@@ -66,6 +67,7 @@ export interface IncomingTrafficOptions {
   /** Most bytes that wait for the peers of one client. */
   readonly maxPendingBytes: number;
   readonly filters: FilterServices;
+  readonly work: CurrentWork;
   /** Where what waits is counted. */
   readonly budget: MemoryBudget;
   readonly http: HttpLimits;
@@ -236,17 +238,34 @@ export class IncomingTraffic implements AsyncDisposable {
     return this.#date.at(Date.now());
   }
 
-  countPassed(port: number, change: 1 | -1): void {
-    const { metrics } = this.#options;
-    metrics.redirectedRequestsCount.add(change);
-    metrics.bypassedRequests.with(port).add(change);
-    if (change > 0) metrics.httpRequests.with("passed").add();
+  countDetected(spoken: SpokenProtocol): void {
+    this.#options.metrics.detectedConnections.with(spoken).add();
   }
 
-  countStolen(change: 1 | -1): void {
+  /** Ports that are redirected, or are about to be. */
+  get portCount(): number {
+    return this.#ports.size;
+  }
+
+  /** Told what the event loop is busy with. */
+  get work(): CurrentWork {
+    return this.#options.work;
+  }
+
+  /** Counts a request that begins. Returns the time, which is wanted at its end. */
+  requestBegan(outcome: HttpOutcome, port: number): number {
     const { metrics } = this.#options;
-    metrics.redirectedRequestsCount.add(change);
-    if (change > 0) metrics.httpRequests.with("stolen").add();
+    metrics.redirectedRequestsCount.add(1);
+    if (outcome === "passed") metrics.bypassedRequests.with(port).add(1);
+    metrics.httpRequests.with(outcome).add();
+    return performance.now();
+  }
+
+  requestEnded(outcome: HttpOutcome, port: number, beganMs: number): void {
+    const { metrics } = this.#options;
+    metrics.redirectedRequestsCount.add(-1);
+    if (outcome === "passed") metrics.bypassedRequests.with(port).add(-1);
+    metrics.httpRequestSeconds.with(outcome).observe((performance.now() - beganMs) / 1000);
   }
 
   reportPassthrough(address: string, error: Error): void {
@@ -356,7 +375,9 @@ export class IncomingTraffic implements AsyncDisposable {
   }
 
   #reportRedirect(error: unknown, port?: number): void {
-    const isTaken = error instanceof RedirectError && error.problem === "taken";
+    const problem = error instanceof RedirectError ? error.problem : null;
+    if (problem === "forbidden") return;
+    const isTaken = problem === "taken";
     this.#options.log.event(isTaken ? "REDIRECT_TABLE_TAKEN" : "REDIRECT_FAILED", { port, error: String(error) });
   }
 
@@ -385,7 +406,8 @@ export class IncomingTraffic implements AsyncDisposable {
   }
 
   #accept(connection: RedirectedConnection, take: typeof route): void {
-    const { buffers, tls } = this.#options;
+    const { buffers, tls, work } = this.#options;
+    work.begin("a redirected connection");
     const arrival: Arrival = { peer: connection.peer, original: connection.original, agentIp: connection.agentIp, tls: null };
     if (tls?.has(arrival.original.port) === true && this.subscriptionsOf(arrival.original.port) !== null) {
       void this.#acceptTls(arrival, connection.open(), tls, take);
@@ -400,6 +422,7 @@ export class IncomingTraffic implements AsyncDisposable {
     this.#keep({ reset: () => raw.resetAndDestroy() }, raw);
     try {
       const secured = await tls.secure(arrival, raw);
+      if (secured === null) return;
       if (secured.isPlain) passThrough(arrival, secured.socket, this, { bytes: new Uint8Array(0), hasEnded: raw.readableEnded });
       else take(secured.arrival, secured.socket, this);
     } catch (error) {

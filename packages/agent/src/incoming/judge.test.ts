@@ -5,7 +5,7 @@ import { test } from "node:test";
 import type { VersionGate } from "@understudy/protocol";
 import type { CompiledFilter } from "./http/filter/compiledFilter.ts";
 import { HeaderListInput } from "./http/filter/filterInput.ts";
-import { judge, type Judgement, needsBody } from "./judge.ts";
+import { judge, type Judgement, needsBody, NOBODY } from "./judge.ts";
 import { type Mirrorer, PortSubscriptions, type Stealer } from "./subscriptions.ts";
 
 const UPGRADE = { gate: "httpFilteredUpgrade", version: "1.5.0" } as const;
@@ -89,6 +89,19 @@ test("a filter that answers later keeps its place, and who left or came meanwhil
   assert.equal((await judgement).stealer, first);
   assert.equal(second.told.texts.length, 1);
   assert.equal(comes.told.texts.length, 0);
+});
+
+test("a request is nobody's when all who wanted something of its port have left by the time a filter answers", async () => {
+  const port = new PortSubscriptions();
+  const [leaves, listens] = [client(), client()];
+  const slow = Promise.withResolvers<boolean>();
+  port.steal({ subscriber: leaves, filter: filter(slow.promise) });
+  port.mirror({ subscriber: listens, filter: null });
+  const judgement = judge(source(port), PORT, REQUEST, null);
+  port.unsteal(leaves);
+  port.unmirror(listens);
+  slow.resolve(true);
+  assert.deepEqual(await judgement, NOBODY);
 });
 
 test("who only listens is not waited for where that is asked for", async () => {

@@ -34,7 +34,7 @@ export class FirstSpeaker implements SocketObserver {
   }
 
   bytes(): void {
-    if (this.#socket.socket.bytesWritten === 0) this.#history?.peerSpokeFirst();
+    if (!this.#socket.hasWritten) this.#history?.peerSpokeFirst();
     else this.#history?.serverSpokeFirst();
     this.#history = null;
   }
@@ -45,7 +45,7 @@ export class FirstSpeaker implements SocketObserver {
 
   /** A peer that leaves without a word has at most listened. */
   closed(): void {
-    if (this.#socket.socket.bytesWritten > 0) this.#history?.serverSpokeFirst();
+    if (this.#socket.hasWritten) this.#history?.serverSpokeFirst();
     this.#history = null;
   }
 }

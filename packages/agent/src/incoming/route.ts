@@ -80,6 +80,7 @@ function askTarget(
 /** What is spoken is known. Returns whether reading may go on. */
 function take(arrival: Arrival, socket: ByteSocket, traffic: IncomingTraffic, found: Found, history: PortHistory | null): boolean {
   const { spoken, first, target } = found;
+  traffic.countDetected(spoken);
   if (spoken === "other") return takeRaw(arrival, socket, traffic, found, history);
   history?.peerSpokeFirst();
   if (spoken === "http2") {

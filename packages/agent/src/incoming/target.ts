@@ -48,8 +48,14 @@ export function connectTarget(
     isConnected = true;
     clearTimeout(timer);
   });
-  // One that accepts and resets at once may never have looked connected.
-  socket.socket.once("error", (error: NodeJS.ErrnoException) => (isConnected ||= error.code === "ECONNRESET"));
+  let hasSpoken = false;
+  if (tls !== null) socket.socket.once("data", () => (hasSpoken = true));
+  socket.socket.once("error", ({ code = "" }: NodeJS.ErrnoException) => {
+    // One that accepts and resets at once may never have looked connected.
+    if (code === "ECONNRESET") isConnected = true;
+    // In TLS 1.3 a target tells only after the handshake that it does not take the agent's certificate.
+    else if (!hasSpoken && code.startsWith("ERR_SSL_")) isConnected = false;
+  });
   socket.socket.once("close", () => clearTimeout(timer));
   return {
     socket,

@@ -27,6 +27,8 @@ export interface SessionLink {
    * keep them. Never blocks and never fails; look at `hasRoom` afterwards.
    */
   stream(message: DaemonMessage, buffer?: ReusedBuffer): void;
+  /** As `stream`, for what nobody waits for: it leaves with what is sent next, or after a moment. */
+  streamLater(message: DaemonMessage): void;
   /** How many bytes of data were streamed so far: where the next message begins. */
   readonly streamPosition: number;
   /** Whether a message that began at `position` has begun to leave for the client. False for good where the session ended before. */

@@ -50,8 +50,14 @@ export const adminEvents = {
   },
   EVENT_LOOP_STALLED: {
     level: "warn",
-    message: "the agent's event loop stood still",
-    remedy: "Give the agent's pod more CPU; if it has enough, report this to the maintainers of the agent.",
+    message: "the agent's event loop stood still at work of its own",
+    remedy: "Report this record to the maintainers of the agent; its field work names what ran.",
+    isLimited: true,
+  },
+  CPU_LIMIT_REACHED: {
+    level: "warn",
+    message: "the agent's CPU limit kept it from running",
+    remedy: "Raise the CPU limit of the agent's pod; in ephemeral mode that of the target's pod.",
     isLimited: true,
   },
   LOG_LINES_DROPPED: {
@@ -110,28 +116,14 @@ export const adminEvents = {
   },
   RIGHT_MISSING: {
     level: "error",
-    message: "the agent lacks a right, and does without what needs it",
-    remedy: "Give the agent's container the capability named in the record.",
-  },
-  TARGET_FILES_UNREACHABLE: {
-    level: "error",
-    message: "the target's root directory cannot be opened",
-    remedy: "Give the agent CAP_SYS_PTRACE; until then, clients can neither use the target's files nor look names up.",
-  },
-  NETWORK_NOT_ENTERED: {
-    level: "error",
-    message: "the target's network namespace cannot be entered",
-    remedy: "Give the agent CAP_SYS_ADMIN and CAP_SYS_PTRACE; until then, clients can neither connect, look names up, steal nor mirror.",
+    message: "the agent may not do all that it is for, and refuses what it may not",
+    remedy:
+      "Give the agent's container the capabilities named in the field missing; where it names none, see what on the node refuses what the field reasons says.",
   },
   TARGET_GUESSED: {
     level: "warn",
     message: "no process belongs to the target container, process 1 is taken as the target",
     remedy: "Check that the pod shares its process namespace and that the target container runs.",
-  },
-  ENVIRON_UNREADABLE: {
-    level: "error",
-    message: "the environment of the target process cannot be read",
-    remedy: "Give the agent CAP_SYS_PTRACE; until then, clients do not see all variables of the target.",
   },
   RESOLVER_FILE_UNREADABLE: {
     level: "error",
@@ -248,6 +240,7 @@ export const adminEvents = {
     level: "error",
     message: "another agent already redirects traffic of this target",
     remedy: "End the other agent, or wait for it to leave.",
+    isLimited: true,
   },
   FLUSH_FAILED: {
     level: "warn",

@@ -45,6 +45,55 @@ export class Counter {
   }
 }
 
+/** How often values fell into each of some ranges. One addition and a short search a value. */
+export class Histogram {
+  /** Upper bounds, rising; what is above the last counts as well. */
+  readonly bounds: readonly number[];
+  readonly #counts: Float64Array;
+  #sum = 0;
+
+  constructor(bounds: readonly number[]) {
+    this.bounds = bounds;
+    this.#counts = new Float64Array(bounds.length + 1);
+  }
+
+  observe(value: number): void {
+    const { bounds } = this;
+    let at = 0;
+    while (at < bounds.length && value > (bounds[at] ?? Infinity)) at += 1;
+    this.#counts[at] = (this.#counts[at] ?? 0) + 1;
+    this.#sum += value;
+  }
+
+  get sum(): number {
+    return this.#sum;
+  }
+
+  /** How many values fell into each range, the last of which has no bound. */
+  get counts(): readonly number[] {
+    return [...this.#counts];
+  }
+}
+
+/** Histograms of one name that differ in a label out of a closed set. */
+export class HistogramFamily<Label extends string> {
+  readonly #byLabel: ReadonlyMap<Label, Histogram>;
+
+  constructor(labels: readonly Label[], bounds: readonly number[]) {
+    this.#byLabel = new Map(labels.map((label) => [label, new Histogram(bounds)]));
+  }
+
+  with(label: Label): Histogram {
+    const histogram = this.#byLabel.get(label);
+    if (histogram === undefined) throw new Error(`no histogram is labelled ${label}`);
+    return histogram;
+  }
+
+  entries(): Iterable<[string, Histogram]> {
+    return this.#byLabel.entries();
+  }
+}
+
 /** Counters of one name that differ in a label out of a closed set. */
 export class CounterFamily<Label extends string> {
   readonly #byLabel: ReadonlyMap<Label, Counter>;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { suite, test } from "node:test";
 import { formatExposition } from "./exposition.ts";
-import { Counter, CounterFamily, Gauge, PortGauges } from "./instruments.ts";
+import { Counter, CounterFamily, Gauge, Histogram, PortGauges } from "./instruments.ts";
 import { Metrics } from "./metrics.ts";
 
 const hasPromtool = spawnSync("promtool", ["--version"]).error === undefined;
@@ -44,6 +44,24 @@ suite("the exposition", () => {
     assert.match(await metrics.exposition(), /^mirrord_agent_bypassed_requests\{port="8080"\} 0$/m);
   });
 
+  test("shows histograms with every bucket holding those below it", async () => {
+    const metrics = new Metrics();
+    for (const seconds of [0.0004, 0.003, 60]) metrics.httpRequestSeconds.with("stolen").observe(seconds);
+    const text = await metrics.exposition({ isPoolUsable: false });
+    const value = (name: string): number =>
+      Number(
+        text
+          .split("\n")
+          .find((line) => line.startsWith(`${name} `))
+          ?.split(" ")[1],
+      );
+    const bucket = (bound: string): number => value(`understudy_http_request_seconds_bucket{outcome="stolen",le="${bound}"}`);
+    assert.deepEqual(["0.0005", "0.001", "0.0025", "0.005", "10", "+Inf"].map(bucket), [1, 1, 1, 2, 2, 3]);
+    assert.equal(value('understudy_http_request_seconds_count{outcome="stolen"}'), 3);
+    assert.equal(value('understudy_http_request_seconds_sum{outcome="stolen"}'), 60.0034);
+    assert.equal(value('understudy_http_request_seconds_count{outcome="passed"}'), 0);
+  });
+
   test("tells of the process", async () => {
     const text = await new Metrics().exposition();
     const value = (name: string): number => Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1]);
@@ -72,6 +90,9 @@ suite("the exposition", () => {
     const metrics = new Metrics();
     metrics.bypassedRequests.with(80).add(1);
     metrics.receivedBytes.with("files").add(10);
+    metrics.httpRequestSeconds.with("stolen").observe(0.003);
+    metrics.fileRequestSeconds.observe(20);
+    metrics.eventLoopDelays.observe(0.0001);
     const { stdout, stderr } = spawnSync("promtool", ["check", "metrics"], { input: await metrics.exposition(), encoding: "utf8" });
     const complaints = `${stdout}${stderr}`.split("\n").filter((line) => line !== "" && !/^mirrord_agent_\w+_count /.test(line));
     assert.deepEqual(complaints, []);
@@ -98,6 +119,13 @@ suite("instruments", () => {
     gauge.set(5);
     gauge.from(() => lines);
     assert.equal(gauge.value, 3);
+  });
+
+  test("a histogram counts each value once, in the range that its upper bound closes", () => {
+    const histogram = new Histogram([0.1, 1]);
+    for (const value of [0, 0.1, 0.11, 1, 7]) histogram.observe(value);
+    assert.deepEqual(histogram.counts, [2, 2, 1]);
+    assert.equal(histogram.sum, 8.21);
   });
 
   test("labels of a family are a closed set that is there from the start", () => {

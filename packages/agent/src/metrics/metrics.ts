@@ -2,9 +2,9 @@
 // The names that start with `mirrord_agent_` are the reference's, help texts included: dashboards and the operator
 // read them. Our own start with `understudy_`.
 
-import type { MetricFamily } from "./exposition.ts";
+import type { MetricFamily, Sample } from "./exposition.ts";
 import { formatExposition } from "./exposition.ts";
-import { Counter, CounterFamily, Gauge, PortGauges } from "./instruments.ts";
+import { Counter, CounterFamily, Gauge, Histogram, HistogramFamily, PortGauges } from "./instruments.ts";
 import { readProcessMetrics } from "./processMetrics.ts";
 
 /** What bytes to and from clients belong to. */
@@ -29,9 +29,20 @@ export type RefusalReason = (typeof refusalReasons)[number];
 export const httpOutcomes = ["passed", "stolen"] as const;
 export type HttpOutcome = (typeof httpOutcomes)[number];
 
+/** What was found to be spoken on a redirected connection. */
+export const spokenProtocols = ["http1", "http2", "other"] as const;
+export type SpokenProtocol = (typeof spokenProtocols)[number];
+
 /** Why a datagram of an outgoing connection was dropped: the wire cannot express it, the client or the peer's socket has no room. */
 export const datagramDrops = ["empty", "client_full", "socket_full"] as const;
 export type DatagramDrop = (typeof datagramDrops)[number];
+
+/** Why the event loop stood still: the agent's thread was at work, or it was not running. */
+export const stallCauses = ["own_work", "not_running"] as const;
+export type StallCause = (typeof stallCauses)[number];
+
+/** Bounds of everything that takes time, in seconds. */
+const latencyBounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** The agent's metrics. */
 export class Metrics {
@@ -72,18 +83,32 @@ export class Metrics {
   readonly mirrorDroppedBytes = new Counter();
   readonly mirrorDroppedConnections = new Counter();
   readonly httpRequests = new CounterFamily<HttpOutcome>(httpOutcomes);
+  /** From the head of a request until its response has ended, in seconds. */
+  readonly httpRequestSeconds = new HistogramFamily<HttpOutcome>(httpOutcomes, latencyBounds);
+  /** From the turn of a file request until its answer, in seconds. */
+  readonly fileRequestSeconds = new Histogram(latencyBounds);
+  readonly detectedConnections = new CounterFamily<SpokenProtocol>(spokenProtocols);
   readonly seqpacketConnections = new Gauge();
   /** Datagrams and packets of outgoing connections that were dropped. */
   readonly droppedDatagrams = new CounterFamily<DatagramDrop>(datagramDrops);
   /** Bytes of the memory budget that sessions hold. */
   readonly bufferedBytes = new Gauge();
   readonly bufferedBytesLimit = new Gauge();
+  /** What the session with the most has to send, and how much each may have now. */
+  readonly sessionBufferedBytes = new Gauge();
+  readonly sessionBufferedBytesLimit = new Gauge();
+  /** Ports that are redirected. */
+  readonly redirectedPorts = new Gauge();
   /** Longest the event loop stood still in the last interval. */
   readonly eventLoopDelaySeconds = new Gauge();
-  readonly eventLoopStalls = new Counter();
+  readonly eventLoopDelays = new Histogram(latencyBounds);
+  readonly eventLoopStalls = new CounterFamily<StallCause>(stallCauses);
   readonly logLinesDropped = new Counter();
   /** Calls in the thread pool that have not come back for long. */
   readonly stuckPoolCalls = new Gauge();
+  /** Calls in the thread pool, and its threads. */
+  readonly poolCalls = new Gauge();
+  readonly poolThreads = new Gauge();
   readonly nftReloads = new Counter();
   /** Child processes that run clients' jq filters. */
   readonly jqProcesses = new Gauge();
@@ -91,6 +116,8 @@ export class Metrics {
   readonly jqOverruns = new Counter();
   /** Requests that counted as not matching since a jq filter could not judge them in time. */
   readonly jqUnjudged = new Counter();
+  /** Times a pattern of a client's filter used up its steps or was left out, and a request did not match for that. */
+  readonly patternOverruns = new Counter();
 
   /**
    * All families in the text format. `isPoolUsable` false leaves out what has to be read from files: the first user of
@@ -167,19 +194,45 @@ export class Metrics {
       many("understudy_refused_messages_total", "Messages that were not carried out.", "reason", this.refusedMessages),
       one("understudy_mirror_dropped_bytes_total", "Mirrored bytes that were dropped.", this.mirrorDroppedBytes),
       one("understudy_mirror_dropped_connections_total", "Mirrored connections that were given up.", this.mirrorDroppedConnections),
+      many(
+        "understudy_detected_connections_total",
+        "Redirected connections by what is spoken on them.",
+        "spoken",
+        this.detectedConnections,
+      ),
       many("understudy_http_requests_total", "HTTP requests at redirected ports.", "outcome", this.httpRequests),
+      spread(
+        "understudy_http_request_seconds",
+        "Time from the head of an HTTP request until its response has ended.",
+        Array.from(this.httpRequestSeconds.entries(), ([outcome, histogram]) => [{ outcome }, histogram]),
+      ),
+      spread("understudy_file_request_seconds", "Time that file requests took once it was their turn.", [[{}, this.fileRequestSeconds]]),
       one("understudy_seqpacket_connections", "Open seqpacket unix connections.", this.seqpacketConnections),
       many("understudy_dropped_datagrams_total", "Datagrams of outgoing connections that were dropped.", "reason", this.droppedDatagrams),
       one("understudy_buffered_bytes", "Bytes of the shared memory budget in use.", this.bufferedBytes),
       one("understudy_buffered_bytes_limit", "Size of the shared memory budget in bytes.", this.bufferedBytesLimit),
+      one("understudy_session_buffered_bytes", "Bytes in use by the session that uses most.", this.sessionBufferedBytes),
+      one("understudy_session_buffered_bytes_limit", "Bytes that each session may use now.", this.sessionBufferedBytesLimit),
+      one("understudy_redirected_ports", "Ports whose traffic is redirected.", this.redirectedPorts),
       one("understudy_event_loop_delay_seconds", "Longest the event loop stood still in the last interval.", this.eventLoopDelaySeconds),
-      one("understudy_event_loop_stalls_total", "Times the event loop stood still for long.", this.eventLoopStalls),
+      spread("understudy_event_loop_lag_seconds", "How late the event loop was, looked at several times a second.", [
+        [{}, this.eventLoopDelays],
+      ]),
+      many(
+        "understudy_event_loop_stalls_total",
+        "Times the event loop stood still for long, by whether it was at work or not running.",
+        "cause",
+        this.eventLoopStalls,
+      ),
       one("understudy_log_lines_dropped_total", "Log lines dropped for want of a reader.", this.logLinesDropped),
+      one("understudy_pool_calls", "File calls in the thread pool.", this.poolCalls),
+      one("understudy_pool_threads", "Threads of the pool.", this.poolThreads),
       one("understudy_stuck_pool_calls", "File calls that have been in the thread pool for over a second.", this.stuckPoolCalls),
       one("understudy_nft_reloads_total", "Times the redirect rules were loaded again.", this.nftReloads),
       one("understudy_jq_processes", "Child processes that run jq filters.", this.jqProcesses),
       one("understudy_jq_overruns_total", "Times a jq filter broke its limits on time or memory.", this.jqOverruns),
       one("understudy_jq_unjudged_requests_total", "Requests that a jq filter could not judge in time.", this.jqUnjudged),
+      one("understudy_pattern_overruns_total", "Times a filter's pattern took too much time to match.", this.patternOverruns),
     ];
   }
 }
@@ -192,6 +245,20 @@ function many(name: string, help: string, label: string, family: { entries(): It
   const entries = [...family.entries()];
   const samples = entries.map(([value, instrument]) => ({ labels: { [label]: value }, value: instrument.value }));
   return { name, help, type: typeOf(entries[0]?.[1]), samples };
+}
+
+function spread(name: string, help: string, histograms: readonly (readonly [Sample["labels"], Histogram])[]): MetricFamily {
+  return { name, help, type: "histogram", samples: histograms.flatMap(([labels, histogram]) => samplesOf(labels, histogram)) };
+}
+
+/** Each bucket holds those below it as well. */
+function samplesOf(labels: Sample["labels"], { bounds, counts, sum }: Histogram): Sample[] {
+  let below = 0;
+  const buckets = counts.map((count, i): Sample => {
+    below += count;
+    return { suffix: "_bucket", labels: { ...labels, le: i < bounds.length ? String(bounds[i]) : "+Inf" }, value: below };
+  });
+  return [...buckets, { suffix: "_sum", labels, value: sum }, { suffix: "_count", labels, value: below }];
 }
 
 function typeOf(instrument: Gauge | Counter | undefined): "counter" | "gauge" {

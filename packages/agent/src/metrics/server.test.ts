@@ -5,13 +5,12 @@ import { request } from "node:http";
 import { connect, type Socket } from "node:net";
 import { suite, test } from "node:test";
 import { Metrics } from "./metrics.ts";
-import { type MetricsServer, startMetricsServer } from "./server.ts";
+import { type AgentState, type MetricsServer, startMetricsServer } from "./server.ts";
 
 const silentLog = { event: (): void => undefined };
 
-function start(isReady?: () => boolean): Promise<MetricsServer> {
-  const options = { metrics: new Metrics(), host: "127.0.0.1", port: 0, log: silentLog };
-  return startMetricsServer(isReady === undefined ? options : { ...options, isReady });
+function start(state: () => AgentState = () => "ready", capabilities = {}): Promise<MetricsServer> {
+  return startMetricsServer({ metrics: new Metrics(), host: "127.0.0.1", port: 0, log: silentLog, state, capabilities });
 }
 
 interface Answer {
@@ -54,13 +53,30 @@ suite("the metrics server", () => {
     assert.deepEqual([posted.status, posted.headers["allow"]], [405, "GET, HEAD"]);
   });
 
-  test("says when the agent is not ready yet", async () => {
-    let isReady = false;
-    await using server = await start(() => isReady);
-    assert.equal((await ask(server.port, "/healthz")).status, 503);
+  test("is alive in every state, but takes clients in one only", async () => {
+    let state: AgentState = "starting";
+    await using server = await start(() => state);
+    for (const [current, status] of [
+      ["starting", 503],
+      ["ready", 200],
+      ["stopping", 503],
+    ] as const) {
+      state = current;
+      const ready = await ask(server.port, "/readyz");
+      assert.deepEqual([ready.status, ready.body], [status, current]);
+      assert.equal((await ask(server.port, "/healthz")).status, 200);
+    }
+  });
+
+  test("reads no file and says nothing of what works while the agent starts", async () => {
+    let state: AgentState = "starting";
+    await using server = await start(() => state, { mode: "targetless" });
+    assert.equal((await ask(server.port, "/capabilities")).status, 503);
     assert.doesNotMatch((await ask(server.port, "/metrics")).body, /process_/);
-    isReady = true;
-    assert.equal((await ask(server.port, "/healthz")).status, 200);
+    state = "ready";
+    const answer = await ask(server.port, "/capabilities");
+    assert.deepEqual([answer.headers["content-type"], JSON.parse(answer.body)], ["application/json", { mode: "targetless" }]);
+    assert.match((await ask(server.port, "/metrics")).body, /process_/);
   });
 
   test("closes connections beyond its limit and serves again when there is room", async () => {

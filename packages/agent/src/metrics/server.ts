@@ -1,4 +1,4 @@
-// The HTTP server for Prometheus and for probes. It reads nothing but the metrics, never keeps the process alive, and is
+// The HTTP server for Prometheus, for probes, and for who wants to know what the agent can do here. It changes nothing, never keeps the process alive, and is
 // only loaded (node:http with it) when an address was given.
 
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
@@ -15,12 +15,16 @@ export interface MetricsServerOptions {
   readonly port: number;
   /** Told when the address cannot be bound. */
   readonly log: { event(code: "METRICS_LISTEN_FAILED", fields: Readonly<Record<string, string | number>>): void };
-  /**
-   * False while the agent starts: then `/healthz` is 503 and nothing is read from files (the thread pool must not
-   * be used yet). Default: always true.
-   */
-  readonly isReady?: () => boolean;
+  /** Where the agent is in its life. While it starts nothing is read from files (the thread pool must not be used yet). Default: always ready. */
+  readonly state?: () => AgentState;
+  /** What `/capabilities` shows, as JSON. */
+  readonly capabilities?: object;
+  /** Told that a request begins. */
+  readonly work?: { begin(what: string): unknown };
 }
+
+/** Only who is ready takes clients. */
+export type AgentState = "starting" | "ready" | "stopping";
 
 /** A server that is listening. Disposing it closes its connections. */
 export interface MetricsServer extends AsyncDisposable {
@@ -30,6 +34,8 @@ export interface MetricsServer extends AsyncDisposable {
 
 /** Most connections at once; more are closed at once. */
 const connectionsMax = 16;
+
+const paths: ReadonlySet<string> = new Set(["/metrics", "/healthz", "/readyz", "/capabilities"]);
 
 /** For the head of a request, for a whole one, and for a connection without any. */
 const patienceMs = 5000;
@@ -75,17 +81,24 @@ export async function startMetricsServer(options: MetricsServerOptions): Promise
 }
 
 async function answer(options: MetricsServerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const path = (request.url ?? "").split("?", 1)[0];
-  const isReady = options.isReady?.() ?? true;
-  if (path !== "/metrics" && path !== "/healthz") {
+  options.work?.begin("request for metrics");
+  const path = (request.url ?? "").split("?", 1)[0] ?? "";
+  const state = options.state?.() ?? "ready";
+  if (!paths.has(path)) {
     reply(request, response, 404, "not found\n");
   } else if (request.method !== "GET" && request.method !== "HEAD") {
     response.setHeader("allow", "GET, HEAD");
     reply(request, response, 405, "method not allowed\n");
   } else if (path === "/healthz") {
-    reply(request, response, isReady ? 200 : 503, isReady ? "ok" : "starting");
+    // Whoever answers is alive, also while it starts or stops.
+    reply(request, response, 200, "ok");
+  } else if (path === "/readyz") {
+    reply(request, response, state === "ready" ? 200 : 503, state);
+  } else if (path === "/capabilities") {
+    if (state === "starting") reply(request, response, 503, state);
+    else reply(request, response, 200, `${JSON.stringify(options.capabilities ?? {}, null, 2)}\n`, "application/json");
   } else {
-    const text = await options.metrics.exposition({ isPoolUsable: isReady });
+    const text = await options.metrics.exposition({ isPoolUsable: state !== "starting" });
     reply(request, response, 200, text, expositionContentType);
   }
 }

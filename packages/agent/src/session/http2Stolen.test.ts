@@ -3,10 +3,12 @@
 import assert from "node:assert/strict";
 import { createServer, type Http2Server } from "node:http2";
 import { suite, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { DaemonTcp, HttpHeaders, InternalHttpBodyFrame } from "@understudy/protocol";
 import { ErrorCode } from "../incoming/http2/errors.ts";
 import type { Field } from "../incoming/http2/fields.ts";
 import { END_STREAM, frame, FrameWatcher, headers, opening, request, types, uint32 } from "./http2Fixture.ts";
+import { hearRequest, settled } from "./incomingActorsFixture.ts";
 import { PodUnderTest } from "./incomingFixture.ts";
 import type { Client } from "./sessionFixture.ts";
 
@@ -332,6 +334,35 @@ suite("a stolen HTTP/2 request", () => {
     assert.equal(await watcher.body(1), "target POST 1500");
   });
 
+  for (const [version, first, trailerCount] of [
+    ["1.2.2", "httpRequest", 0],
+    ["1.6.9", "httpRequestFramed", 1],
+    ["1.18.9", "startV1", 1],
+    ["1.19.0", "startV2", 1],
+  ] as const) {
+    test(`comes to a client of version ${version} in its own form, with one end`, async () => {
+      await using pod = await startPod();
+      using client = await pod.client(version);
+      await pod.steal(client, "x-user: me");
+      using peer = await pod.peer();
+      const watcher = new FrameWatcher(peer);
+      const hearing = hearRequest(client, version);
+      peer.write(Buffer.concat([opening, headers(1, upload, 0)]));
+      for (const piece of ["abc", "de"]) {
+        await sleep(5); // so that it is read apart
+        peer.write(frame(types.data, 0, 1, Buffer.from(piece)));
+      }
+      peer.write(headers(1, [["x-sum", "5"]]));
+      const { kinds, body: text, trailers: count } = await hearing;
+      assert.deepEqual([kinds[0], text, count], [first, "abcde", trailerCount]);
+      answer(client, 0, { frames: [data("ok")] });
+      assert.equal(await watcher.body(1), "ok");
+      await closed(client, 0);
+      await settled(client);
+      assert.ok(!client.messages.some(({ kind }) => kind === "tcpSteal"), "nothing comes after the end");
+    });
+  }
+
   test("with a body too large for an old client goes to the target, whole", async () => {
     await using pod = await startPod();
     using client = await pod.client("1.3.0");
@@ -373,9 +404,11 @@ suite("a stolen HTTP/2 request", () => {
       (await client.next("logMessage")).value.message,
       /^Stolen connection 0 failed: incoming connection failed: the stream was reset \(cancel\)/,
     );
-    peer.socket.destroy();
+    peer.socket.resetAndDestroy();
     await closed(client, second);
     assert.match((await client.next("logMessage")).value.message, /^Stolen connection 1 failed: incoming connection failed: /);
+    // There is nothing that the admin could do about peers that leave.
+    assert.deepEqual(pod.agent.log.events, []);
   });
 
   test("whose answer is not HTTP/2 gets 502, or is reset where it has begun", async () => {
@@ -428,7 +461,13 @@ suite("a stolen HTTP/2 request", () => {
 
   test("of a peer that takes nothing of its answer is given up after a while", async () => {
     await using pod = await startPod({
-      http: { head: { headMaxBytes: 65_536, maxFields: 256 }, bodyMaxBytes: 65_536, bodyTimeoutMs: 1000, stuckTimeoutMs: 200 },
+      http: {
+        head: { headMaxBytes: 65_536, maxFields: 256 },
+        bodyMaxBytes: 65_536,
+        bodyTimeoutMs: 1000,
+        headTimeoutMs: 60_000,
+        stuckTimeoutMs: 200,
+      },
     });
     using client = await pod.client();
     await pod.steal(client);
@@ -444,7 +483,13 @@ suite("a stolen HTTP/2 request", () => {
 suite("filters of HTTP/2 requests", () => {
   test("see bodies, within limits", async () => {
     await using pod = await startPod({
-      http: { head: { headMaxBytes: 65_536, maxFields: 256 }, bodyMaxBytes: 100_000, bodyTimeoutMs: 300, stuckTimeoutMs: 60_000 },
+      http: {
+        head: { headMaxBytes: 65_536, maxFields: 256 },
+        bodyMaxBytes: 100_000,
+        bodyTimeoutMs: 300,
+        headTimeoutMs: 60_000,
+        stuckTimeoutMs: 60_000,
+      },
     });
     using client = await pod.client();
     client.send({

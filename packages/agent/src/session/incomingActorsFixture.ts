@@ -118,6 +118,35 @@ export function payload(frames: readonly InternalHttpBodyFrame[]): string {
   return Buffer.from(payloadOf(frames)).toString("latin1");
 }
 
+/** What a client hears of one request, from its beginning to its body's end. */
+export async function hearRequest(client: Client, version: string): Promise<{ kinds: string[]; body: string; trailers: number }> {
+  const kinds: string[] = [];
+  const frames: InternalHttpBodyFrame[] = [];
+  for (;;) {
+    const message = await nextSteal(client);
+    if (message.kind === "httpRequest")
+      return { kinds: [message.kind], body: Buffer.from(message.value.internalRequest.body).toString(), trailers: 0 };
+    if (message.kind === "httpRequestFramed") {
+      const { body } = message.value.internalRequest;
+      return { kinds: [message.kind], body: payload(body), trailers: body.filter(({ kind }) => kind === "trailers").length };
+    }
+    assert.ok(message.kind === "httpRequestChunked", `${version}: ${message.kind}`);
+    const part = message.value;
+    kinds.push(part.kind);
+    let isLast = false;
+    if (part.kind === "startV1") frames.push(...part.value.internalRequest.body);
+    else if (part.kind === "startV2") {
+      frames.push(...part.value.request.body.frames);
+      ({ isLast } = part.value.request.body);
+    } else if (part.kind === "body") {
+      frames.push(...part.value.frames);
+      ({ isLast } = part.value);
+      if (isLast) assert.deepEqual(part.value.frames, []);
+    }
+    if (isLast) return { kinds, body: payload(frames), trailers: frames.filter(({ kind }) => kind === "trailers").length };
+  }
+}
+
 /** A round trip through the session: what was sent before has been handled. */
 export async function settled(client: Client): Promise<void> {
   client.send({ kind: "ping" });

@@ -79,6 +79,19 @@ test("a target that is not there says nothing of what is spoken: a late request 
   assert.deepEqual(pod.agent.log.events, []);
 });
 
+test("a target that begins as HTTP/2 servers do, before its peer: the late request is still judged", async () => {
+  const settings = Buffer.from([0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 100]);
+  const { server, received } = target((socket) => socket.write(settings));
+  await using pod = await PodUnderTest.start(server, { detectionTimeoutMs: LONG_MS });
+  using client = await pod.client();
+  await pod.steal(client, "^x-user: me$");
+  using peer = await pod.peer();
+  while (received.length === 0) await sleep(5);
+  await sleep(20);
+  peer.write("GET / HTTP/1.1\r\nHost: shop\r\nX-User: me\r\n\r\n");
+  assert.equal((await nextStolen(client)).kind, "request");
+});
+
 test("a target that ends or resets a silent connection does so to its peer", async () => {
   for (const does of ["end", "resetAndDestroy"] as const) {
     const { server } = target((socket) => setTimeout(() => socket[does](), 50));
@@ -150,6 +163,22 @@ test("without the quick way only silence is a verdict", async () => {
   assert.deepEqual(received, []);
   await peer.until((text) => text === "220 hello\r\n");
   assert.ok(performance.now() - start >= 290);
+});
+
+test("with no time to wait, what is there decides, and a connection on which there is nothing is raw at once", async () => {
+  const { server } = target();
+  await using pod = await PodUnderTest.start(server, { detectionTimeoutMs: 0, detectsQuickly: false });
+  using client = await pod.client();
+  await pod.steal(client);
+  for (let turn = 0; turn < 50; turn++) {
+    using asking = await pod.peer(HEAD);
+    assert.equal((await nextStolen(client)).kind, "request");
+    asking.socket.destroy();
+  }
+  using _silent = await pod.peer();
+  assert.equal((await nextStolen(client)).kind, "connection");
+  const { detectedConnections } = pod.agent.metrics;
+  assert.deepEqual([detectedConnections.with("http1").value, detectedConnections.with("other").value], [50, 1]);
 });
 
 test("a peer that sends a byte now and then is undecided for a limited time, and each byte arrives", async () => {

@@ -7,6 +7,7 @@ import { createFilterServices } from "../incoming/http/filter/filterServices.ts"
 import { IncomingTraffic, type IncomingTrafficOptions } from "../incoming/incomingTraffic.ts";
 import { type Acceptor, takeListeningSocket } from "../socket/acceptHandles.ts";
 import { ReceiveBuffers } from "../socket/receiveBuffer.ts";
+import { CurrentWork } from "../task/currentWork.ts";
 import { AgentUnderTest, type Client, listening, portOf } from "./sessionFixture.ts";
 
 export class PodUnderTest implements AsyncDisposable {
@@ -46,6 +47,7 @@ export class PodUnderTest implements AsyncDisposable {
     const agent = await AgentUnderTest.start({
       incoming: (log, metrics, budget) =>
         (incoming = new IncomingTraffic({
+          work: new CurrentWork(),
           openRedirector: (onConnection) => {
             acceptor ??= door.accept((accepted) =>
               onConnection({
@@ -84,6 +86,7 @@ export class PodUnderTest implements AsyncDisposable {
             head: { headMaxBytes: 64 * 1024, maxFields: 256 },
             bodyMaxBytes: 64 * 1024,
             bodyTimeoutMs: 1000,
+            headTimeoutMs: 60_000,
             stuckTimeoutMs: 60_000,
           },
           filters: createFilterServices({ jq: null }),
@@ -105,9 +108,10 @@ export class PodUnderTest implements AsyncDisposable {
     return this.#door.port;
   }
 
-  /** A peer of the target. */
-  async peer(): Promise<Peer> {
+  /** A peer of the target. `first` is sent as soon as it is connected. */
+  async peer(first?: string): Promise<Peer> {
     const socket = connect({ port: this.#door.port, host: "127.0.0.1", allowHalfOpen: true });
+    if (first !== undefined) socket.write(first);
     await once(socket, "connect");
     return new Peer(socket);
   }

@@ -12,11 +12,11 @@ import {
   OK,
   assertGivenBack,
   eventually,
+  hearRequest,
   manualTarget,
   nextClose,
   nextStart,
   nextSteal,
-  payload,
   respond,
   settled,
   steal,
@@ -24,7 +24,13 @@ import {
 import { PodUnderTest } from "./incomingFixture.ts";
 import type { Client } from "./sessionFixture.ts";
 
-const HTTP = { head: { headMaxBytes: 4096, maxFields: 20 }, bodyMaxBytes: 64 * 1024, bodyTimeoutMs: 1000, stuckTimeoutMs: 60_000 };
+const HTTP = {
+  head: { headMaxBytes: 4096, maxFields: 20 },
+  bodyMaxBytes: 64 * 1024,
+  bodyTimeoutMs: 1000,
+  headTimeoutMs: 60_000,
+  stuckTimeoutMs: 60_000,
+};
 const data = (text: string): InternalHttpBodyFrame => ({ kind: "data", value: Buffer.from(text) });
 
 function respondStart(client: Client, connectionId: Id, frames: readonly InternalHttpBodyFrame[], headers: [string, string][] = []): void {
@@ -244,35 +250,6 @@ for (const [what, large] of [
   });
 }
 
-/** What a client hears of one request, from its beginning to its body's end. */
-async function hear(client: Client, version: string): Promise<{ kinds: string[]; body: string; trailers: number }> {
-  const kinds: string[] = [];
-  const frames: InternalHttpBodyFrame[] = [];
-  for (;;) {
-    const message = await nextSteal(client);
-    if (message.kind === "httpRequest")
-      return { kinds: [message.kind], body: Buffer.from(message.value.internalRequest.body).toString(), trailers: 0 };
-    if (message.kind === "httpRequestFramed") {
-      const { body } = message.value.internalRequest;
-      return { kinds: [message.kind], body: payload(body), trailers: body.filter(({ kind }) => kind === "trailers").length };
-    }
-    assert.ok(message.kind === "httpRequestChunked", `${version}: ${message.kind}`);
-    const part = message.value;
-    kinds.push(part.kind);
-    let isLast = false;
-    if (part.kind === "startV1") frames.push(...part.value.internalRequest.body);
-    else if (part.kind === "startV2") {
-      frames.push(...part.value.request.body.frames);
-      ({ isLast } = part.value.request.body);
-    } else if (part.kind === "body") {
-      frames.push(...part.value.frames);
-      ({ isLast } = part.value);
-      if (isLast) assert.deepEqual(part.value.frames, []);
-    }
-    if (isLast) return { kinds, body: payload(frames), trailers: frames.filter(({ kind }) => kind === "trailers").length };
-  }
-}
-
 const CHUNKED = `POST / HTTP/1.1\r\nHost: a\r\n${MINE}\r\nTransfer-Encoding: chunked\r\n\r\n`;
 for (const [version, first, trailers] of [
   ["1.2.2", "httpRequest", 0],
@@ -290,7 +267,7 @@ for (const [version, first, trailers] of [
       await pod.steal(client, `^${MINE}$`);
       using peer = await pod.peer();
       const body = "3\r\nabc\r\n2\r\nde\r\n0\r\nT: 1\r\n\r\n";
-      const hearing = hear(client, version);
+      const hearing = hearRequest(client, version);
       if (comes === "with its head") peer.write(CHUNKED + body);
       else {
         peer.write(CHUNKED);

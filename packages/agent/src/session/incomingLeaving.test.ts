@@ -21,7 +21,13 @@ import {
 import { type Peer, PodUnderTest } from "./incomingFixture.ts";
 import type { Client } from "./sessionFixture.ts";
 
-const LIMITS = { head: { headMaxBytes: 64 * 1024, maxFields: 256 }, bodyMaxBytes: 64 * 1024, bodyTimeoutMs: 1000, stuckTimeoutMs: 60_000 };
+const LIMITS = {
+  head: { headMaxBytes: 64 * 1024, maxFields: 256 },
+  bodyMaxBytes: 64 * 1024,
+  bodyTimeoutMs: 1000,
+  headTimeoutMs: 60_000,
+  stuckTimeoutMs: 60_000,
+};
 const POST = (path: string, bytes: number, ...headers: string[]): string =>
   `POST ${path} HTTP/1.1\r\nHost: shop\r\nContent-Length: ${bytes}\r\n${headers.map((line) => `${line}\r\n`).join("")}\r\n`;
 

@@ -4,16 +4,17 @@ import assert from "node:assert/strict";
 import { execFile, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { createSecureServer } from "node:http2";
+import { connect as connectHttp2, createSecureServer } from "node:http2";
 import { type AddressInfo, connect as connectTcp, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { createServer as createTlsServer } from "node:tls";
+import { setTimeout as sleep } from "node:timers/promises";
+import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import { promisify } from "node:util";
 import { TlsPorts } from "../incoming/tls/tlsPorts.ts";
-import { nextStart, respond } from "./incomingActorsFixture.ts";
-import { PodUnderTest } from "./incomingFixture.ts";
+import { eventually, nextStart, respond, settled } from "./incomingActorsFixture.ts";
+import { type Peer, PodUnderTest } from "./incomingFixture.ts";
 
 const run = promisify(execFile);
 const NAME = "shop.test";
@@ -181,6 +182,43 @@ test(
   },
 );
 
+test(
+  "another protocol in TLS is copied as plain bytes; clients that do not know of TLS get a text instead",
+  { skip: missing("openssl") },
+  async () => {
+    await using certificate = await Certificate.make();
+    const { cert, key } = certificate;
+    const target = createTlsServer({ cert, key, ALPNProtocols: ["lab"] }, (socket) =>
+      socket.on("data", (chunk: Buffer) => socket.end(chunk)),
+    );
+    await using secured = await securedPod(target, certificate);
+    const { pod } = secured;
+    using listening = await pod.client();
+    using oldListening = await pod.client("1.19.3");
+    using oldStealing = await pod.client("1.19.3");
+    for (const client of [listening, oldListening]) {
+      client.send({ kind: "tcp", value: { kind: "portSubscribe", value: pod.port } });
+      await client.next("tcp");
+    }
+    await pod.steal(oldStealing);
+    const peer = connectTls({ port: pod.doorPort, host: "127.0.0.1", ca: cert, servername: NAME, ALPNProtocols: ["lab"] });
+    peer.write("ping");
+    assert.equal(String(await once(peer, "data")), "ping");
+    const required = "due to mirrord-protocol version requirement: >=1.19.4";
+    assert.equal((await oldStealing.next("logMessage")).value.message, `A TCP connection was not stolen ${required}`);
+    assert.equal((await oldListening.next("logMessage")).value.message, `A TLS connection was not mirrored ${required}`);
+    const opened = (await listening.next("tcp")).value;
+    assert.ok(opened.kind === "newConnectionV2");
+    assert.deepEqual(opened.value.transport, {
+      kind: "tls",
+      value: { alpnProtocol: new Uint8Array(Buffer.from("lab")), serverName: NAME },
+    });
+    const copied = (await listening.next("tcp")).value;
+    assert.ok(copied.kind === "data" && Buffer.from(copied.value.bytes).toString() === "ping");
+    peer.destroy();
+  },
+);
+
 test("a peer that speaks no TLS reaches the target as it is", { skip: missing("openssl") }, async () => {
   await using certificate = await Certificate.make();
   const target = createServer((socket) => socket.on("data", (chunk) => socket.end(`got ${String(chunk)}`)));
@@ -222,3 +260,64 @@ test(
     assert.match(unusable.join("\n"), /key\.pem/);
   },
 );
+
+test(
+  "a peer that says nothing and resets its connection leaves nothing behind, and nobody is told",
+  { skip: missing("openssl") },
+  async () => {
+    await using certificate = await Certificate.make();
+    const target = createServer((socket) => socket.on("error", () => undefined).resume());
+    await using secured = await securedPod(target, certificate);
+    const { pod } = secured;
+    using client = await pod.client();
+    await pod.steal(client);
+    for (let turn = 0; turn < 5; turn++) {
+      using peer = await pod.peer();
+      await eventually(() => pod.agent.metrics.redirectedConnectionsCount.value > 0, "the connection did not arrive");
+      // Before the certificates were read, and later, when the agent waits for the first byte.
+      if (turn > 0) await sleep(20);
+      peer.socket.resetAndDestroy();
+      await eventually(() => pod.agent.metrics.redirectedConnectionsCount.value === 0, "the connection is left");
+    }
+    const connections = (): Promise<number> => new Promise((resolve) => target.getConnections((_error, count) => resolve(count)));
+    await settled(client);
+    assert.equal(await connections(), 0);
+    assert.deepEqual(pod.agent.log.events, []);
+  },
+);
+
+test("a peer that asks for no server by name has the target prove the one of its request", { skip: missing("openssl") }, async () => {
+  await using certificate = await Certificate.make();
+  await using secured = await securedPod(httpTarget(certificate), certificate);
+  const { pod } = secured;
+  using client = await pod.client();
+  await pod.steal(client, "^x-user: me$");
+  const ask = async (authority: string): Promise<string> => {
+    const session = connectHttp2(`https://127.0.0.1:${pod.doorPort}`, { servername: "", rejectUnauthorized: false });
+    const stream = session.request({ ":path": "/", ":authority": authority });
+    const chunks: unknown[] = await stream.toArray();
+    session.close();
+    return chunks.map(String).join("");
+  };
+  assert.equal(await ask(`${NAME}:443`), `target 2.0 / ${NAME}`);
+  assert.match(await ask("other.test"), /failed to pass the request to its original destination: .*altnames/);
+});
+
+test("peers that do not go on with their handshake keep nobody out", { skip: missing("openssl", "curl") }, async () => {
+  await using certificate = await Certificate.make();
+  await using secured = await securedPod(httpTarget(certificate), certificate);
+  const { pod } = secured;
+  using client = await pod.client();
+  await pod.steal(client, "^x-user: me$");
+  await using stack = new AsyncDisposableStack();
+  const stuck: Peer[] = [];
+  for (let count = 0; count < 300; count++) {
+    const peer = stack.use(await pod.peer());
+    // The first byte of a handshake, on every other connection.
+    if (count % 2 === 0) peer.write("\x16");
+    stuck.push(peer);
+  }
+  assert.equal(await curl(pod, certificate, "/", "--http1.1"), `target 1.1 / ${NAME}`);
+  await eventually(() => stuck.filter(({ socket }) => socket.closed).length === 300 - 255, "other than the oldest were ended");
+  assert.ok(stuck.slice(0, 45).every(({ socket }) => socket.closed));
+});

@@ -2,12 +2,12 @@
 // its own order. What one turn of the event loop produces leaves in one write, and no more is handed to the socket than it takes at once, so that an
 // answer never waits behind data that is merely queued.
 
-import type { Socket } from "node:net";
 import { DaemonMessage, type Writer } from "@understudy/protocol";
 import type { CounterFamily } from "../metrics/instruments.ts";
 import type { TrafficKind } from "../metrics/metrics.ts";
 import { trafficKind } from "./trafficKind.ts";
 import type { ReusedBuffer } from "../link/sessionLink.ts";
+import type { ByteSocket } from "../socket/byteSocket.ts";
 import type { MemoryShare } from "../task/memoryBudget.ts";
 import type { TurnEnd } from "../task/turnEnd.ts";
 
@@ -15,6 +15,8 @@ import type { TurnEnd } from "../task/turnEnd.ts";
 const WRITE_MAX_BYTES = 128 * 1024;
 /** A source that is resumed is expected to bring about this much. */
 const SOURCE_BYTES = 64 * 1024;
+/** How long what nobody waits for may wait for something to leave with, in ms. */
+const COMPANY_MS = 2;
 
 type LaneName = "answers" | "files" | "data" | "copies";
 
@@ -28,7 +30,8 @@ class Lane {
 
   /** Adds a message, its segments merged where they lie side by side in the writer's scratch memory. */
   push(message: readonly Uint8Array[]): void {
-    for (const [i, segment] of message.entries()) {
+    for (let i = 0; i < message.length; i++) {
+      const segment = message[i]!;
       const last = this.#segments.at(-1);
       // A segment that ends a message of several is not merged with the next message: only whole ones can be taken.
       const mayMerge = i > 0 || this.#beginsMessage.at(-1) === true;
@@ -47,6 +50,7 @@ class Lane {
    * bytes there are then.
    */
   takeInto(taken: Uint8Array[], takenBytes: number, maxBytes: number): number {
+    if (takenBytes + this.bytes <= maxBytes) return this.#takeAllInto(taken) + takenBytes;
     let bytes = takenBytes;
     let count = 0;
     while (count < this.#segments.length) {
@@ -65,6 +69,14 @@ class Lane {
     return bytes;
   }
 
+  #takeAllInto(taken: Uint8Array[]): number {
+    const { bytes } = this;
+    for (const segment of this.#segments) taken.push(segment);
+    this.takenBytes += bytes;
+    this.clear();
+    return bytes;
+  }
+
   clear(): void {
     this.#segments.length = 0;
     this.#beginsMessage.length = 0;
@@ -73,7 +85,8 @@ class Lane {
 }
 
 export interface OutboxOptions {
-  readonly socket: Socket;
+  /** Whose reader calls `drained`. */
+  readonly socket: ByteSocket;
   /** Shared by all sessions: encoding never waits. */
   readonly writer: Writer;
   readonly share: MemoryShare;
@@ -91,6 +104,7 @@ export interface OutboxOptions {
 export class Outbox {
   readonly #options: OutboxOptions;
   readonly #lanes: Readonly<Record<LaneName, Lane>> = { answers: new Lane(), files: new Lane(), data: new Lane(), copies: new Lane() };
+  readonly #inOrder: readonly Lane[] = Object.values(this.#lanes);
   readonly #waiting = new Set<() => void>();
   readonly #waitingForCopies = new Set<() => void>();
   /** Bytes the socket has not taken yet; 0 when it would take more at once. */
@@ -100,6 +114,8 @@ export class Outbox {
   /** Buffers that hold what waits, with the lane and where in it that ends. */
   #borrowed: { readonly lane: Lane; readonly end: number; readonly giveBack: () => void }[] = [];
   #isFlushDue = false;
+  /** Set while something may wait for company. */
+  #company: NodeJS.Timeout | undefined;
   #hasSentLast = false;
   #isClosed = false;
   #isResumeDue = false;
@@ -148,20 +164,9 @@ export class Outbox {
 
   send(message: DaemonMessage, laneName: LaneName, buffer?: ReusedBuffer): void {
     if (this.#isClosed || this.#hasSentLast) return;
-    const { writer } = this.#options;
-    try {
-      DaemonMessage.write(writer, message);
-    } catch (error) {
-      writer.discard();
-      throw error;
-    }
     const lane = this.#lanes[laneName];
-    const isReferenced = buffer !== undefined && writer.isReferencing;
-    const before = lane.bytes;
-    lane.push(writer.take());
-    this.#options.sentBytes.with(trafficKind(message)).add(lane.bytes - before);
-    this.#count();
-    if (isReferenced) {
+    const isReferencing = this.#queue(message, lane);
+    if (buffer !== undefined && isReferencing) {
       const end = lane.takenBytes + lane.bytes;
       this.#flush();
       if (this.queuedBytes > 0) this.#borrow(buffer, lane, end);
@@ -169,6 +174,16 @@ export class Outbox {
       this.#isFlushDue = true;
       this.#options.turnEnd(this.#flushDue);
     }
+  }
+
+  /** As `send`, for what nobody waits for: it leaves with what is sent next, or after a moment. */
+  sendLater(message: DaemonMessage, laneName: LaneName): void {
+    if (this.#isClosed || this.#hasSentLast) return;
+    this.#queue(message, this.#lanes[laneName]);
+    this.#company ??= setTimeout(() => {
+      this.#company = undefined;
+      this.#flush();
+    }, COMPANY_MS);
   }
 
   /** Sends a message behind all data, and drops everything that comes after it. */
@@ -203,7 +218,8 @@ export class Outbox {
   /** Drops what is queued and everything that comes. */
   close(): void {
     this.#isClosed = true;
-    for (const lane of Object.values(this.#lanes)) lane.clear();
+    clearTimeout(this.#company);
+    for (const lane of this.#inOrder) lane.clear();
     // Not given back: the socket may still be sending them.
     this.#borrowed = [];
     this.#inFlightBytes = 0;
@@ -215,6 +231,23 @@ export class Outbox {
     this.#onEmpty?.();
   }
 
+  /** Returns whether the message refers to memory that is not the writer's. */
+  #queue(message: DaemonMessage, lane: Lane): boolean {
+    const { writer, sentBytes } = this.#options;
+    try {
+      DaemonMessage.write(writer, message);
+    } catch (error) {
+      writer.discard();
+      throw error;
+    }
+    const { isReferencing } = writer;
+    const before = lane.bytes;
+    lane.push(writer.take());
+    sentBytes.with(trafficKind(message)).add(lane.bytes - before);
+    this.#count();
+    return isReferencing;
+  }
+
   readonly #flushDue = (): void => {
     this.#isFlushDue = false;
     this.#flush();
@@ -223,20 +256,14 @@ export class Outbox {
   #flush(): void {
     const { socket } = this.#options;
     const before = this.queuedBytes;
-    while (this.#inFlightBytes === 0 && !this.#isClosed && socket.writable) {
+    while (this.#inFlightBytes === 0 && !this.#isClosed && socket.isWritable) {
       const copyBytes = this.#lanes.copies.bytes;
       const segments = this.#takeSegments();
       if (segments.length === 0) break;
-      let bytes = 0;
-      socket.cork();
-      for (const [i, segment] of segments.entries()) {
-        bytes += segment.length;
-        socket.write(segment, i === segments.length - 1 ? this.#onWritten : undefined);
-      }
-      socket.uncork();
+      const isTaken = socket.writeAll(segments);
       this.#lastProgressMs = performance.now();
-      if (socket.writableLength === 0) continue;
-      this.#inFlightBytes = bytes;
+      if (isTaken) continue;
+      for (const { length } of segments) this.#inFlightBytes += length;
       this.#inFlightCopyBytes = copyBytes - this.#lanes.copies.bytes;
     }
     if (this.queuedBytes < before) this.#relieve();
@@ -246,21 +273,22 @@ export class Outbox {
   #takeSegments(): Uint8Array[] {
     const taken: Uint8Array[] = [];
     let bytes = 0;
-    for (const lane of Object.values(this.#lanes)) {
+    for (const lane of this.#inOrder) {
       bytes = lane.takeInto(taken, bytes, WRITE_MAX_BYTES);
       if (lane.bytes > 0) break;
     }
     return taken;
   }
 
-  readonly #onWritten = (): void => {
-    if (this.#inFlightBytes === 0 || this.#options.socket.writableLength > 0) return;
+  /** The socket has taken all that it was given. */
+  drained(): void {
+    if (this.#inFlightBytes === 0) return;
     this.#inFlightBytes = 0;
     this.#inFlightCopyBytes = 0;
     this.#lastProgressMs = performance.now();
     this.#relieve();
     this.#flush();
-  };
+  }
 
   #borrow(buffer: ReusedBuffer, lane: Lane, end: number): void {
     if (buffer.lend === undefined) buffer.keep();

@@ -7,6 +7,7 @@ import type { ReusedBuffer, SessionLink } from "../link/sessionLink.ts";
 import type { Log } from "../log/log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ReceiveBuffers } from "../socket/receiveBuffer.ts";
+import type { CurrentWork } from "../task/currentWork.ts";
 import type { MemoryBudget } from "../task/memoryBudget.ts";
 import type { TurnEnd } from "../task/turnEnd.ts";
 
@@ -27,6 +28,9 @@ export interface SessionLimits {
   /** Time that a client may send nothing, in ms; 0: for ever. */
   readonly silentTimeoutMs: number;
 }
+
+/** What of the target can be out of reach for good, beside its network. */
+export type TargetPart = "files" | "environment";
 
 /** One session's files. */
 export interface SessionFiles extends AsyncDisposable {
@@ -56,6 +60,8 @@ export interface IncomingClient extends Disposable {
 export interface Services {
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Told which message is handled. */
+  readonly work: CurrentWork;
   readonly limits: SessionLimits;
   readonly budget: MemoryBudget;
   readonly buffers: ReceiveBuffers;
@@ -81,6 +87,8 @@ export interface Services {
   readonly resolver: NameResolver;
   /** Why nothing may be done in a network, for clients: the target's cannot be entered. Null where it can, or is the agent's own. */
   readonly networkRefusal: string | null;
-  /** Null without a target, or without its network: there is no incoming traffic then. */
+  /** Why something of the target cannot be had, for clients that ask for it; null where it can. */
+  readonly refusals: Readonly<Record<TargetPart, string | null>>;
+  /** Null without a target: there is no incoming traffic then. */
   readonly joinIncoming: ((link: SessionLink, onRelief: () => void) => IncomingClient) | null;
 }

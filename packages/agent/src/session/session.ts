@@ -15,7 +15,7 @@ import {
   UNNEGOTIATED_VERSION,
   type VersionGate,
 } from "@understudy/protocol";
-import { toResponseError } from "../errors/remoteError.ts";
+import { remoteKindError, toResponseError } from "../errors/remoteError.ts";
 import { AnswerBuffer } from "../files/answerBuffer.ts";
 import type { CopyRoom, ReusedBuffer, SessionLink } from "../link/sessionLink.ts";
 import { SeqpacketOutgoing } from "../outgoing/seqpacket.ts";
@@ -28,13 +28,11 @@ import { copyRoom, hasDrained } from "./copyRoom.ts";
 import { Outbox } from "./outbox.ts";
 import { reportBug } from "../log/reportBug.ts";
 import * as refusals from "./refusals.ts";
-import type { IncomingClient, Services, SessionFiles } from "./services.ts";
+import type { IncomingClient, Services, SessionFiles, TargetPart } from "./services.ts";
 import { trafficKind } from "./trafficKind.ts";
 
 /** Longest stretch of handling one client's messages, in ms, before everybody else has a turn. */
 const SLICE_MS = 2;
-/** Messages between two looks at the clock. */
-const SLICE_CHECK = 32;
 /** Answers that may wait for a client that does not read, in bytes, before it is not read from. */
 const MAX_WAITING_ANSWER_BYTES = 256 * 1024;
 /** Requests under way or waiting, of files and of names each, before the client is not read from. */
@@ -75,6 +73,8 @@ export class Session implements SessionLink {
   #gates: ReadonlySet<VersionGate> = unlockedGates(UNNEGOTIATED_VERSION);
   #isReadyForLogs = false;
   #textsWithoutRoom = 0;
+  /** Parts of the target that the client was told are out of reach. */
+  readonly #told = new Set<TargetPart>();
   /** True while received bytes wait for the next slice or for room. */
   #isReadingHeld = false;
   /** Whether something came since the last look. */
@@ -96,10 +96,11 @@ export class Session implements SessionLink {
     this.#socket = open({
       bytes: (view) => this.#receive(view),
       ended: () => this.#end("client ended the connection"),
+      drained: () => this.#outbox.drained(),
       closed: (error) => this.#end(error === null ? "connection closed" : `connection lost: ${error.message}`),
     });
     this.#outbox = new Outbox({
-      socket: this.#socket.socket,
+      socket: this.#socket,
       writer,
       share: this.#share,
       copyShare: this.#copyShare,
@@ -156,7 +157,17 @@ export class Session implements SessionLink {
   }
 
   stream(message: DaemonMessage, buffer?: ReusedBuffer): void {
+    this.#services.work.begin("data for a client");
     this.#outbox.send(message, "data", buffer);
+  }
+
+  streamLater(message: DaemonMessage): void {
+    this.#outbox.sendLater(message, "data");
+  }
+
+  /** What waits to be sent to the client. */
+  get bufferedBytes(): number {
+    return this.#share.heldBytes;
   }
 
   get streamPosition(): number {
@@ -180,6 +191,7 @@ export class Session implements SessionLink {
   }
 
   copy(message: DaemonMessage, buffer?: ReusedBuffer): void {
+    this.#services.work.begin("a copy for a client");
     this.#outbox.send(message, "copies", buffer);
   }
 
@@ -248,14 +260,16 @@ export class Session implements SessionLink {
 
   /** Handles what was received. Returns false when the rest must wait. */
   #handleReceived(): boolean {
-    const began = performance.now();
+    const { work } = this.#services;
+    const began = work.begin("decoding a client's messages");
     try {
-      for (let count = 1; !this.signal.aborted; count++) {
+      while (!this.signal.aborted) {
         const message = this.#decoder.next();
         if (message === undefined) break;
+        const now = work.begin(message.kind);
         this.#countReceived(message);
         this.#handle(message);
-        if (count % SLICE_CHECK === 0 && performance.now() - began > SLICE_MS && !this.#decoder.isDrained) {
+        if (now - began > SLICE_MS && !this.#decoder.isDrained) {
           this.#isReadingHeld = true;
           setImmediate(() => this.#resumeHeld());
           return false;
@@ -370,19 +384,14 @@ export class Session implements SessionLink {
 
   #steal(message: Extract<ClientMessage, { kind: "tcpSteal" }>["value"]): void {
     const incoming = this.#joinIncoming();
-    if (incoming === null) this.#refuseUnsupported(this.#networkRefused ?? refusals.stealTargetless);
+    if (incoming === null) this.#refuseUnsupported(refusals.stealTargetless);
     else incoming.steal(message, this.#socket);
   }
 
   #mirror(message: Extract<ClientMessage, { kind: "tcp" }>["value"]): void {
     const incoming = this.#joinIncoming();
-    if (incoming === null) this.#refuseUnsupported(this.#networkRefused ?? refusals.mirrorTargetless);
+    if (incoming === null) this.#refuseUnsupported(refusals.mirrorTargetless);
     else incoming.mirror(message);
-  }
-
-  get #networkRefused(): DaemonMessage | null {
-    const { networkRefusal } = this.#services;
-    return networkRefusal === null ? null : { kind: "close", value: networkRefusal };
   }
 
   #refuseUnsupported(answer: DaemonMessage): void {
@@ -397,11 +406,14 @@ export class Session implements SessionLink {
   }
 
   #file(request: FileRequest): void {
+    this.#tellRefusal("files");
     this.#files ??= this.#services.openFiles(this.signal);
     const files = this.#files;
     this.#fileWork.add(async () => {
       if (this.signal.aborted) return;
+      const beganMs = this.#services.work.begin("fileRequest");
       const response = await files.handle(request, this.#fileBuffer);
+      this.#services.metrics.fileRequestSeconds.observe((performance.now() - beganMs) / 1000);
       if (response !== undefined) this.#outbox.send({ kind: "file", value: response }, "files", this.#fileBuffer);
       this.#fileBuffer.release();
       if (!this.hasRoom) await this.#room();
@@ -423,11 +435,26 @@ export class Session implements SessionLink {
     });
   }
 
+  /** The protocol's answers to some requests have no room for a reason: the client gets it beside the first of them. */
+  #tellRefusal(part: TargetPart): void {
+    const refusal = this.#services.refusals[part];
+    if (refusal === null || this.#told.has(part)) return;
+    this.#told.add(part);
+    this.tell("warn", refusal);
+  }
+
   /** One at a time: matching many patterns is work. */
   #environment(filter: ReadonlySet<string>, select: ReadonlySet<string>): void {
-    const { environment, selectEnvironment } = this.#services;
+    const { environment, selectEnvironment, refusals: refused, work } = this.#services;
+    this.#tellRefusal("environment");
     this.#environmentWork.add(async () => {
       if (this.signal.aborted) return;
+      work.begin("getEnvVarsRequest");
+      if (refused.environment !== null && environment.size === 0) {
+        const error = remoteKindError({ kind: "permissionDenied" }, refused.environment).response;
+        this.#answer({ kind: "getEnvVarsResponse", value: { kind: "err", value: error } });
+        return;
+      }
       const value = await selectEnvironment(environment, filter, select, this.signal);
       this.#answer({ kind: "getEnvVarsResponse", value: { kind: "ok", value } });
     });

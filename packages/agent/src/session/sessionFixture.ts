@@ -18,6 +18,7 @@ import type { IncomingTraffic } from "../incoming/incomingTraffic.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import { type Acceptor, takeListeningSocket } from "../socket/acceptHandles.ts";
 import { ReceiveBuffers } from "../socket/receiveBuffer.ts";
+import { CurrentWork } from "../task/currentWork.ts";
 import { MemoryBudget } from "../task/memoryBudget.ts";
 import { createTurnEnd } from "../task/turnEnd.ts";
 import type { OperatorTls } from "./operatorTls.ts";
@@ -53,6 +54,9 @@ export interface AgentUnderTestOptions {
   readonly handleFile?: (request: FileRequest, buffer: AnswerBuffer) => Promise<FileResponse | undefined>;
   /** Makes the incoming traffic; without it there is no target. */
   readonly incoming?: (log: Log, metrics: Metrics, budget: MemoryBudget) => IncomingTraffic;
+  readonly environment?: ReadonlyMap<string, string>;
+  /** What of the target is out of reach. Default nothing. */
+  readonly refusals?: Partial<Services["refusals"]>;
   readonly lookup?: (node: string) => Promise<readonly LookupRecord[]>;
 }
 
@@ -60,13 +64,15 @@ export interface AgentUnderTestOptions {
 export class AgentUnderTest implements AsyncDisposable {
   readonly log = new RecordedLog();
   readonly metrics = new Metrics();
+  readonly work = new CurrentWork();
   readonly budget: MemoryBudget;
   readonly sessions: Sessions;
   readonly #acceptor: Acceptor;
 
   private constructor(listening: ReturnType<typeof takeListeningSocket>, options: AgentUnderTestOptions) {
     const { deafTimeoutMs = 60_000, silentTimeoutMs = 0, maxSessions = 1000, operatorTls = null } = options;
-    const { maxMessageBytes = 8 << 20, totalBytes = 32 << 20, handleFile, lookup } = options;
+    const { maxMessageBytes = 8 << 20, totalBytes = 32 << 20, handleFile, lookup, refusals } = options;
+    const { environment = new Map([["NAME", "value"]]) } = options;
     const { connectTimeoutMs = 5000, stuckPeerTimeoutMs = 30_000, rootFd = -1 } = options;
     const paths = new TargetPaths(rootFd);
     this.budget = new MemoryBudget({ totalBytes, shareMaxBytes: 512 * 1024 });
@@ -74,6 +80,7 @@ export class AgentUnderTest implements AsyncDisposable {
     const services: Services = {
       log: this.log,
       metrics: this.metrics,
+      work: this.work,
       limits: {
         maxMessageBytes,
         maxPendingBytes: 512 * 1024,
@@ -88,7 +95,7 @@ export class AgentUnderTest implements AsyncDisposable {
       answerBuffers: new AnswerBuffers(),
       turnEnd: createTurnEnd((error) => this.log.event("AGENT_BUG", { error: String(error) })),
       writer: new Writer({ copyMaxBytes: 16 * 1024, scratchBytes: 64 * 1024 }),
-      environment: new Map([["NAME", "value"]]),
+      environment,
       selectEnvironment: (all) => Promise.resolve(all),
       openFiles: () => ({ handle: handleFile ?? (() => Promise.resolve(undefined)), [Symbol.asyncDispose]: () => Promise.resolve() }),
       openLocator: () => (path) => paths.locate("root", path),
@@ -97,6 +104,7 @@ export class AgentUnderTest implements AsyncDisposable {
         reverse: () => Promise.resolve("name"),
       },
       networkRefusal: null,
+      refusals: { files: null, environment: null, ...refusals },
       joinIncoming: incoming === undefined ? null : (link, onRelief) => incoming.join(link, onRelief),
     };
     this.sessions = new Sessions({ services, maxSessions, operatorTls });

@@ -54,6 +54,13 @@ export class Sessions implements AsyncDisposable {
     return this.#sessions.size;
   }
 
+  /** What waits for the client for whom most waits. */
+  get mostBufferedBytes(): number {
+    let most = 0;
+    for (const { bufferedBytes } of this.#sessions) most = Math.max(most, bufferedBytes);
+    return most;
+  }
+
   /**
    * Takes over an accepted connection. It becomes a session at once, or, with an operator, after its handshake.
    *
@@ -150,7 +157,7 @@ export class Sessions implements AsyncDisposable {
   }
 
   #checkClients(): void {
-    const now = performance.now();
+    const now = this.#options.services.work.begin("looking for clients that do not read or say nothing");
     for (const session of this.#sessions) session.checkClient(now);
   }
 }

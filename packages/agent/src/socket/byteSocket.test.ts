@@ -6,18 +6,17 @@ import { ByteSocket } from "./byteSocket.ts";
 import { ReceiveBuffers } from "./receiveBuffer.ts";
 
 /** A byte socket and the other end of its connection. */
-async function pair(): Promise<{ near: ByteSocket; far: Socket; closed: Promise<Error | null> }> {
+async function pair(buffers = new ReceiveBuffers()): Promise<{ near: ByteSocket; far: Socket; closed: Promise<Error | null> }> {
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }).listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();
   assert.ok(address !== null && typeof address === "object");
   const accepted = once(server, "connection") as Promise<[Socket]>;
   const { promise: closed, resolve } = Promise.withResolvers<Error | null>();
-  const near = new ByteSocket(
-    (onread) => connect({ host: "127.0.0.1", port: address.port, allowHalfOpen: true, onread }),
-    new ReceiveBuffers(),
-    { bytes: () => true, closed: resolve },
-  );
+  const near = new ByteSocket((onread) => connect({ host: "127.0.0.1", port: address.port, allowHalfOpen: true, onread }), buffers, {
+    bytes: () => true,
+    closed: resolve,
+  });
   await once(near.socket, "connect");
   const [far] = await accepted;
   far.on("error", () => undefined);
@@ -92,4 +91,74 @@ test("a socket that an observer holds is not read until it is let go, whatever i
   await got.promise;
   near.destroy();
   far.destroy();
+});
+
+test("sockets that always have more to read share a turn of the event loop", async () => {
+  const buffers = new ReceiveBuffers();
+  const pairs = await Promise.all(Array.from({ length: 4 }, () => pair(buffers)));
+  const each = 8 << 20;
+  let got = 0;
+  let inTurn = 0;
+  let most = 0;
+  for (const { near, far } of pairs) {
+    near.pause();
+    far.end(Buffer.alloc(each));
+    near.reader = {
+      bytes: (view) => {
+        got += view.length;
+        inTurn += view.length;
+        most = Math.max(most, inTurn);
+        return true;
+      },
+    };
+  }
+  for (const { near } of pairs) near.resume();
+  while (got < each * pairs.length) {
+    await new Promise((resolve) => setImmediate(resolve));
+    inTurn = 0;
+  }
+  // One has 32 buffers of 64 KiB, and the others 4 each.
+  assert.ok(most > 1 << 20 && most <= (32 + 3 * 4) * 64 * 1024, `${most} bytes in one turn`);
+  for (const { near, far } of pairs) {
+    near.destroy();
+    far.destroy();
+  }
+});
+
+test("bytes that the kernel takes at once, in part or later arrive in the order in which they were written", async () => {
+  const { near, far } = await pair();
+  const sizes = [1, 100, 20_000, 3, 64 * 1024, 5000, 16 * 1024, 0, 7];
+  let value = 0;
+  const written: Uint8Array[] = [];
+  let hasBacklog = false;
+  for (let total = 0; total < 8 << 20;) {
+    for (const size of sizes) {
+      const bytes = Uint8Array.from({ length: size }, () => value++ % 251);
+      written.push(bytes);
+      total += size;
+      if (!near.write(bytes)) hasBacklog = true;
+    }
+    near.writeAll([Uint8Array.of(1, 2), Uint8Array.of(3)]);
+    written.push(Uint8Array.of(1, 2, 3));
+  }
+  assert.ok(hasBacklog);
+  assert.ok(near.hasWritten);
+  near.end();
+  const got: Buffer[] = [];
+  far.on("data", (chunk: Buffer) => got.push(chunk)).resume();
+  await once(far, "end");
+  assert.equal(Buffer.compare(Buffer.concat(got), Buffer.concat(written)), 0);
+  near.destroy();
+  far.destroy();
+});
+
+test("a socket whose other side has gone away is closed with the error when something is written", async () => {
+  const { near, far, closed } = await pair();
+  far.resetAndDestroy();
+  await closeOf(far);
+  // In this turn it knows nothing of that yet.
+  assert.ok(near.isWritable);
+  near.write(Uint8Array.of(1));
+  assert.ok(!near.isWritable);
+  assert.equal(((await closed) as NodeJS.ErrnoException).code, "ECONNRESET");
 });

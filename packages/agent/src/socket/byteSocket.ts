@@ -2,12 +2,22 @@
 // happens. The reader may change during the connection's life, as more is known about what is spoken on it.
 
 import type { OnReadOpts, Socket } from "node:net";
-import { resetOnClose } from "@understudy/native";
+import { isAtEnd, resetOnClose, sendNow } from "@understudy/native";
 import type { ReusedBuffer } from "../link/sessionLink.ts";
-import { ReceiveBuffer, type ReceiveBuffers } from "./receiveBuffer.ts";
+import { RECEIVE_BUFFER_BYTES, ReceiveBuffer, type ReceiveBuffers } from "./receiveBuffer.ts";
 
 /** Up to this size a write is copied when it cannot be sent at once; larger ones keep their buffer. */
 const COPY_MAX_BYTES = 4096;
+/** Up to this size several pieces are copied into one: copying them costs less than telling the system of each. */
+const JOINED_MAX_BYTES = 4096;
+
+/** Up to this size bytes are given to the kernel directly. Of larger ones it often takes a part only, and the rest would cost a call more. */
+const DIRECT_MAX_BYTES = 16 * 1024;
+
+/** Full buffers that all sockets together read in one turn of the event loop before each is held to its own limit. As many as libuv by itself reads of one socket. */
+const TURN_READS_MAX = 32;
+/** Full buffers that a socket reads in a row in such a turn: without a limit, a few sockets that have much make it last 50 ms. */
+const SOCKET_READS_MAX = 4;
 
 /** What is told of a socket. All but `bytes` may be left out. */
 export interface SocketReader {
@@ -37,11 +47,15 @@ export class ByteSocket implements ReusedBuffer {
   observer: SocketObserver | null = null;
   /** Null where each chunk has memory of its own. */
   readonly #buffer: ReceiveBuffer | null;
+  readonly #buffers: ReceiveBuffers | null;
   #error: Error | null = null;
   #isBacklogged = false;
+  #hasSent = false;
   #isClosed = false;
   #isPaused = false;
   #isHeld = false;
+  /** Full buffers read in a row. */
+  #fullReads = 0;
 
   /** `open` makes the socket with the given options, for half-open use. Reading begins at once. */
   constructor(open: (onread: OnReadOpts) => Socket, buffers: ReceiveBuffers, reader: SocketReader);
@@ -49,6 +63,7 @@ export class ByteSocket implements ReusedBuffer {
   constructor(open: () => Socket, buffers: null, reader: SocketReader);
   constructor(open: (onread: OnReadOpts) => Socket, buffers: ReceiveBuffers | null, reader: SocketReader) {
     this.#buffer = buffers === null ? null : new ReceiveBuffer(buffers);
+    this.#buffers = buffers;
     this.reader = reader;
     this.socket = open({
       buffer: () => this.#buffer?.next() ?? new Uint8Array(0),
@@ -100,6 +115,11 @@ export class ByteSocket implements ReusedBuffer {
     return this.socket.writable && !this.#isClosed;
   }
 
+  /** Whether anything was written. */
+  get hasWritten(): boolean {
+    return this.#hasSent || this.socket.bytesWritten > 0;
+  }
+
   /** Bytes written and not yet taken by the kernel. */
   get backlog(): number {
     return this.socket.writableLength;
@@ -117,8 +137,11 @@ export class ByteSocket implements ReusedBuffer {
   write(view: Uint8Array, owner?: ReusedBuffer): boolean {
     if (!this.isWritable) return true;
     if (view.length === 0) return !this.#isBacklogged;
-    const mustCopy = owner !== undefined && this.#isBacklogged && view.length <= COPY_MAX_BYTES;
-    this.socket.write(mustCopy ? Buffer.from(view) : view, this.#onWritten);
+    const sent = this.#sendNow(view);
+    if (sent === view.length) return true;
+    const rest = sent === 0 ? view : view.subarray(sent);
+    const mustCopy = owner !== undefined && this.#isBacklogged && rest.length <= COPY_MAX_BYTES;
+    this.socket.write(mustCopy ? Buffer.from(rest) : rest, this.#onWritten);
     if (this.socket.writableLength === 0) return true;
     if (!mustCopy) owner?.keep();
     this.#isBacklogged = true;
@@ -127,6 +150,10 @@ export class ByteSocket implements ReusedBuffer {
 
   /** Sends several pieces in one system call where possible. As `write`. */
   writeAll(views: readonly Uint8Array[], owner?: ReusedBuffer): boolean {
+    if (views.length === 1) return this.write(views[0]!, owner);
+    let bytes = 0;
+    for (const view of views) bytes += view.length;
+    if (bytes <= JOINED_MAX_BYTES) return this.write(Buffer.concat(views, bytes));
     this.socket.cork();
     for (const view of views) if (view.length > 0 && this.isWritable) this.socket.write(view, this.#onWritten);
     this.socket.uncork();
@@ -143,7 +170,7 @@ export class ByteSocket implements ReusedBuffer {
 
   resume(): void {
     this.#isPaused = false;
-    if (!this.#isClosed && !this.#isHeld) this.socket.resume();
+    if (!this.#isClosed && this.#mayRead) this.socket.resume();
   }
 
   /** Pauses reading for an observer, whatever the reader wants, until `letGo`. */
@@ -154,12 +181,17 @@ export class ByteSocket implements ReusedBuffer {
 
   letGo(): void {
     this.#isHeld = false;
-    if (!this.#isClosed && !this.#isPaused) this.socket.resume();
+    if (!this.#isClosed && this.#mayRead) this.socket.resume();
   }
 
   /** Ends our direction after what was written. */
   end(): void {
     if (!this.#isClosed && !this.socket.writableEnded) this.socket.end();
+  }
+
+  /** Whether the other side has ended its direction, before `ended` tells so in one of the next turns. May be false although it has. */
+  get isAtEnd(): boolean {
+    return this.#canCallDirectly && isAtEnd(handleOf(this.socket)!.fd);
   }
 
   /** Ends both directions: ours after what was written, the other at once. */
@@ -213,11 +245,51 @@ export class ByteSocket implements ReusedBuffer {
     this.socket.destroy(error);
   }
 
+  /**
+   * Gives the kernel what it takes at once, without the machinery of streams, which is for bytes that must wait and costs several times what the call does. Returns how
+   * many bytes that were.
+   */
+  #sendNow(view: Uint8Array): number {
+    const { socket } = this;
+    if (view.length > DIRECT_MAX_BYTES || socket.writableLength > 0 || !this.#canCallDirectly) return 0;
+    this.#hasSent = true;
+    try {
+      return sendNow(handleOf(socket)!.fd, view);
+    } catch (error) {
+      socket.destroy(error as Error);
+      return view.length;
+    }
+  }
+
+  /** Whether its bytes are those of a connected socket of the kernel. */
+  get #canCallDirectly(): boolean {
+    return this.#buffer !== null && !this.socket.connecting && (handleOf(this.socket)?.fd ?? -1) >= 0;
+  }
+
   /** Returns whether reading may go on. */
   #receive(view: Uint8Array): boolean {
     this.observer?.bytes(view);
     if (!this.reader.bytes(view)) this.#isPaused = true;
+    return this.#mayRead && !this.#yields(view.length);
+  }
+
+  get #mayRead(): boolean {
     return !this.#isPaused && !this.#isHeld;
+  }
+
+  /** Whether others are to have a turn now, after which reading goes on by itself. */
+  #yields(bytes: number): boolean {
+    if (bytes < RECEIVE_BUFFER_BYTES || this.#buffers === null) {
+      this.#fullReads = 0;
+      return false;
+    }
+    this.#fullReads += 1;
+    if (this.#buffers.countFullRead() <= TURN_READS_MAX || this.#fullReads < SOCKET_READS_MAX) return false;
+    this.#fullReads = 0;
+    setImmediate(() => {
+      if (!this.#isClosed && this.#mayRead) this.socket.resume();
+    });
+    return true;
   }
 
   readonly #onWritten = (): void => {

@@ -20,6 +20,14 @@ export class ReceiveBuffers {
   readonly #idle: Uint8Array[] = [];
   /** What sockets read into that have no buffer. Its bytes are good until the next of them reads. */
   readonly common = newBuffer();
+  #fullReads = 0;
+
+  /** A socket has read a whole buffer. Returns how many were read in this turn of the event loop, by all sockets. */
+  countFullRead(): number {
+    if (this.#fullReads === 0) setImmediate(() => (this.#fullReads = 0));
+    this.#fullReads += 1;
+    return this.#fullReads;
+  }
 
   take(): Uint8Array {
     return this.#idle.pop() ?? newBuffer();

@@ -64,6 +64,11 @@ export class ThreadPool {
     return this.#stuck;
   }
 
+  /** Threads of the pool. */
+  get size(): number {
+    return this.#threads;
+  }
+
   /** Calls that are in the pool. */
   get underWay(): number {
     return this.#calls.size;

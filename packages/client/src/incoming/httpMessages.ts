@@ -2,6 +2,7 @@
 
 import type { Readable } from "node:stream";
 import type { HttpHeaders, IncomingTrafficTransportType, SocketAddr } from "@understudy/protocol";
+import type { ConnectionStream } from "../connectionStream.ts";
 
 /** A stolen or mirrored request. Its body must be read or the request be answered: unread bodies count against the receive budget. */
 export interface IncomingRequest {
@@ -34,7 +35,7 @@ export interface RequestBody extends Readable {
 
 /** The answer to a stolen request. */
 export interface StolenResponse {
-  /** 100 to 999; not 101, upgrades are not supported. */
+  /** 100 to 999; 101 together with `onUpgrade`. */
   readonly status: number;
   /** Default `HTTP/1.1`. The agent writes the version of the peer's connection anyway. */
   readonly version?: string;
@@ -44,6 +45,11 @@ export interface StolenResponse {
   readonly body?: Uint8Array | AsyncIterable<Uint8Array> | null;
   /** Sent after the body; the function is called when the body has ended. */
   readonly trailers?: HttpHeaders | (() => HttpHeaders | null);
+  /**
+   * With status 101: takes over the peer's connection once the response has left, and owns the stream. It is not called when the peer
+   * has gone by then. The request's `signal` does not abort any more from there on.
+   */
+  readonly onUpgrade?: (stream: ConnectionStream) => void;
 }
 
 /** Headers from names and values in turn, as `rawHeaders` of `node:http` has them: one string a byte (latin1). */

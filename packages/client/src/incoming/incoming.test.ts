@@ -386,6 +386,50 @@ suite("stolen requests", () => {
     assert.match(String(await failed), /upload broke/);
   });
 
+  test("one that is answered with an upgrade becomes a connection, in both directions, on the same id", async () => {
+    await using agent = await FakeAgent.start();
+    const { session, peer } = await agent.open();
+    await using _ = session;
+    const requests: IncomingRequest[] = [];
+    await steal(session, peer, {
+      onRequest: (request) => {
+        requests.push(request);
+        return {
+          status: 101,
+          headers: headersFromRaw(["connection", "upgrade", "upgrade", "echo"]),
+          onUpgrade: (stream) => {
+            stream.write("hello ");
+            stream.pipe(stream);
+          },
+        };
+      },
+    });
+    peer.send(startV2(0, { headers: [["upgrade", [Buffer.from("echo")]]] }));
+    assert.deepEqual(await framedResponse(peer), { status: 101, text: "", connectionId: 0 });
+    peer.send(tcpData(0, "you"), tcpData(0, ""));
+    const received: string[] = [];
+    for (;;) {
+      const message = await stealMessage(peer);
+      assert.ok(message.kind === "data" && message.value.connectionId === 0);
+      if (message.value.bytes.length === 0) break;
+      received.push(Buffer.from(message.value.bytes).toString());
+    }
+    assert.equal(received.join(""), "hello you");
+    peer.send(closed(0), { kind: "operatorPing", value: 1n });
+    await peer.expect("operatorPong");
+    assert.equal(requests[0]?.signal.aborted, false);
+  });
+
+  test("an upgrade that nobody takes over is a 502", async () => {
+    await using agent = await FakeAgent.start();
+    const { session, peer } = await agent.open();
+    await using _ = session;
+    await steal(session, peer, { onRequest: () => ({ status: 101 }) });
+    peer.send(startV2(0));
+    const message = await stealMessage(peer);
+    assert.ok(message.kind === "httpResponse" && message.value.internalResponse.status === 502);
+  });
+
   test("the end of the session ends requests in progress", async () => {
     await using agent = await FakeAgent.start();
     const { session, peer } = await agent.open();

@@ -23,7 +23,7 @@ import { AnswerQueue } from "../answerQueue.ts";
 import { ConnectionStream } from "../connectionStream.ts";
 import { AgentError } from "../errors.ts";
 import type { ReceiveBudget } from "../receiveBudget.ts";
-import { type IncomingRequest, textResponse } from "./httpMessages.ts";
+import { type IncomingRequest, type StolenResponse, textResponse } from "./httpMessages.ts";
 import { IncomingBody } from "./requestBody.ts";
 import { type ResponseAddress, sendResponse } from "./sendResponse.ts";
 import { Claim, type Subscription } from "./subscription.ts";
@@ -135,24 +135,29 @@ export class Incoming {
 
   #onConnection(connection: NewTcpConnectionV1, transport: IncomingTrafficTransportType): void {
     const { connectionId, destinationPort: port } = connection;
-    const forget = (isOver: boolean): void => {
-      this.#connections.delete(connectionId);
-      if (!isOver) this.#post({ kind: "connectionUnsubscribe", value: connectionId });
-    };
     const onConnection = this.#claims.get(port)?.handlers.onConnection;
-    if (onConnection === undefined) return forget(false);
+    if (onConnection === undefined) return this.#post({ kind: "connectionUnsubscribe", value: connectionId });
+    const stream = this.#open(connectionId);
+    const source: SocketAddr = { ip: connection.remoteAddress, port: connection.sourcePort };
+    onConnection({ stream, port, source, transport });
+  }
+
+  /** The bytes of a connection, from here on. */
+  #open(connectionId: ConnectionId): ConnectionStream {
     const { link, budget } = this.#services;
     const stream = new ConnectionStream(
       {
         send: (bytes, onWritten) => link.post({ kind: "tcpSteal", value: { kind: "data", value: { connectionId, bytes } } }, onWritten),
-        forget,
+        forget: (isOver) => {
+          this.#connections.delete(connectionId);
+          if (!isOver) this.#post({ kind: "connectionUnsubscribe", value: connectionId });
+        },
       },
       budget,
       { writable: this.#mode === "steal" },
     );
     this.#connections.set(connectionId, stream);
-    const source: SocketAddr = { ip: connection.remoteAddress, port: connection.sourcePort };
-    onConnection({ stream, port, source, transport });
+    return stream;
   }
 
   #onClose(connectionId: ConnectionId): void {
@@ -236,6 +241,7 @@ export class Incoming {
       const response = onRequest === undefined ? textResponse(502, "nobody handles requests here") : await onRequest(request);
       if (this.#mode === "mirror") return;
       if (response === undefined) throw new TypeError("the handler gave no response");
+      if (response.status === 101) return await this.#upgrade(address, response, ended.signal, onHeadSent);
       await sendResponse(link, address, response, { version: version(), signal: ended.signal, onHeadSent });
     } catch (error) {
       if (this.#mode === "steal" && !isHeadSent && !ended.signal.aborted) {
@@ -245,6 +251,24 @@ export class Incoming {
       // What nobody reads would hold up the session. Whoever reads already goes on undisturbed.
       request.body.resume();
     }
+  }
+
+  /** What the peer sends after its request belongs to the stream that this gives away. Rejects when nothing has been sent. */
+  async #upgrade(address: ResponseAddress, response: StolenResponse, signal: AbortSignal, onHeadSent: () => void): Promise<void> {
+    const { onUpgrade, ...head } = response;
+    if (onUpgrade === undefined) throw new TypeError("a response with status 101 needs `onUpgrade`");
+    if (signal.aborted) return;
+    const { connectionId } = address;
+    this.#exchanges.delete(connectionId);
+    const stream = this.#open(connectionId);
+    const { link, version } = this.#services;
+    try {
+      await sendResponse(link, address, { ...head, body: null }, { version: version(), signal, onHeadSent });
+    } catch (error) {
+      this.#connections.delete(connectionId);
+      throw error;
+    }
+    if (!stream.destroyed) onUpgrade(stream);
   }
 
   /** As every client answers a request that it cannot serve: in the oldest form, with 502. */

@@ -31,7 +31,7 @@ export function badGateway(agentVersion: string, message: string, request: Faile
 }
 
 /** Answer to a head that is not served: 400 malformed, 414 target too long, 431 head too large. The connection closes. */
-export function refusal(status: 400 | 414 | 431, date: string): Uint8Array {
+export function refusal(status: 400 | 408 | 414 | 431, date: string): Uint8Array {
   const reason = reasonPhrase(status);
   return Buffer.from(`HTTP/1.1 ${status} ${reason}\r\nconnection: close\r\ncontent-length: 0\r\ndate: ${date}\r\n\r\n`, "latin1");
 }

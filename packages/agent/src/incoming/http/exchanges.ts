@@ -1,6 +1,7 @@
 // Begins the exchanges of one peer's connection: requests that the target answers, and those that a client answers.
 
 import { isHttpUri } from "@understudy/protocol";
+import type { HttpOutcome } from "../../metrics/metrics.ts";
 import type { ByteSocket } from "../../socket/byteSocket.ts";
 import type { Arrival } from "../arrival.ts";
 import type { IncomingTraffic } from "../incomingTraffic.ts";
@@ -46,6 +47,7 @@ export class Exchanges {
   readonly #responseHead = new ResponseHead();
   /** The peer was told to go on with the body of the latest request. */
   #hasContinued = false;
+  #beganMs = 0;
 
   constructor(options: ExchangesOptions) {
     this.#options = options;
@@ -74,6 +76,12 @@ export class Exchanges {
     return this.#pass(bytes, start, end, this.#copies(own, request, mirrorers, late));
   }
 
+  /** The exchange that began last is over, or does not belong to requests any more. */
+  ended(outcome: HttpOutcome): void {
+    const { traffic, arrival } = this.#options;
+    traffic.requestEnded(outcome, arrival.original.port, this.#beganMs);
+  }
+
   /** A client left before it heard of its request: the target gets it. */
   passAfterAll(stolen: StolenExchange): PassedExchange {
     const passed = this.#passedExchange(stolen.copies);
@@ -96,7 +104,7 @@ export class Exchanges {
 
   #passedExchange(copies: RequestCopies): PassedExchange {
     const { peer, traffic, reader, arrival, target } = this.#options;
-    traffic.countPassed(arrival.original.port, 1);
+    this.#beganMs = traffic.requestBegan("passed", arrival.original.port);
     return new PassedExchange(reader.head, {
       peer,
       target: target.open().socket,
@@ -114,12 +122,12 @@ export class Exchanges {
   }
 
   #steal(bytes: Uint8Array, start: number, end: number, { stealer, mirrorers, late }: Judgement & { stealer: Stealer }): Began | null {
-    const { peer, traffic, reader, onEnd } = this.#options;
+    const { peer, traffic, reader, arrival, onEnd } = this.#options;
     const { head } = reader;
     const own = ownRequest(bytes, start, end, head);
     if (own === null) return null;
     const request = this.#requestStart(own.bytes, own.frames, own.body === null);
-    traffic.countStolen(1);
+    this.#beganMs = traffic.requestBegan("stolen", arrival.original.port);
     this.backlog.begin(stealer.trackPending());
     const exchange = new StolenExchange({
       peer,

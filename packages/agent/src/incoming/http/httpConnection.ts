@@ -12,6 +12,7 @@ import { EndedLink, RewrittenHead } from "../shareLinks/shareLinkHead.ts";
 import { badGateway, endedLink, refusal } from "./errorResponse.ts";
 import { Exchanges } from "./exchanges.ts";
 import type { RequestHead } from "./head.ts";
+import { HeadDeadline } from "./headDeadline.ts";
 import { HeldBytes } from "./heldBytes.ts";
 import { Judging } from "./judging.ts";
 import type { PassedExchange } from "./passedExchange.ts";
@@ -42,7 +43,6 @@ const RAW: State = { kind: "raw" };
 const CLOSED: State = { kind: "closed" };
 
 export class HttpConnection {
-  readonly #arrival: Arrival;
   readonly #peer: ByteSocket;
   readonly #traffic: IncomingTraffic;
   readonly #held: HeldBytes;
@@ -57,12 +57,12 @@ export class HttpConnection {
   #hasStolen = false;
   #isFinishing = false;
   readonly #gate: ReadingGate;
+  readonly #headDeadline: HeadDeadline;
   /** What is to be held in place of what was just taken. */
   #replaced: Uint8Array | null = null;
 
   /** Takes over the socket, and `target`, a connection to the target that was made before there was a request. */
   constructor(arrival: Arrival, peer: ByteSocket, traffic: IncomingTraffic, target: TargetConnection | null) {
-    this.#arrival = arrival;
     this.#peer = peer;
     this.#traffic = traffic;
     this.#target = new TargetSide(arrival, traffic.targetOptions, target, {
@@ -72,6 +72,7 @@ export class HttpConnection {
       closed: (error, connection) => this.#targetClosed(error, connection),
     });
     this.#held = new HeldBytes(traffic.heldMemory);
+    this.#headDeadline = new HeadDeadline(traffic.http.headTimeoutMs, () => this.#headIsLate());
     const goOn = (): void => this.#resume();
     this.#reader = new RequestReader({ traffic, arrival, held: this.#held, onJudged: goOn });
     this.#exchanges = new Exchanges({ arrival, peer, traffic, reader: this.#reader, target: this.#target, onEnd: goOn });
@@ -86,6 +87,7 @@ export class HttpConnection {
 
   /** Bytes from the peer. False pauses it. */
   peerBytes(view: Uint8Array): boolean {
+    this.#traffic.work.begin("HTTP/1 of a peer");
     let taken = 0;
     if (this.#held.length === 0) {
       this.#isAdvancing = true;
@@ -122,6 +124,7 @@ export class HttpConnection {
     this.#isAdvancing = true;
     while (this.#endExchange() || this.#takeHeld());
     this.#isAdvancing = false;
+    this.#headDeadline.update(this.#state === IDLE && this.#held.length > 0);
     this.#actOnPeerEnd();
   }
 
@@ -282,7 +285,7 @@ export class HttpConnection {
 
   #stopPassing(passed: PassedExchange, error: string | null): void {
     passed.copies.exchangeEnded(error);
-    this.#traffic.countPassed(this.#arrival.original.port, -1);
+    this.#exchanges.ended("passed");
     this.#state = IDLE;
   }
 
@@ -308,7 +311,7 @@ export class HttpConnection {
   }
 
   #stopStealing(stolen: StolenExchange): void {
-    this.#traffic.countStolen(-1);
+    this.#exchanges.ended("stolen");
     this.#hasStolen ||= stolen.hasAnswered;
     this.#state = IDLE;
     if (stolen.end !== "unheard") stolen.release();
@@ -370,7 +373,10 @@ export class HttpConnection {
       this.#goRaw();
       this.#peer.write(rest, target);
     }
-    if (state.state !== "open") this.#resume();
+    if (state.state === "open") return mayGoOn;
+    // The peer must not send its next request on a connection that the target has ended with an early answer.
+    if (!state.isRequestDone && target.isAtEnd) this.#targetEnded();
+    this.#resume();
     return mayGoOn;
   }
 
@@ -467,13 +473,20 @@ export class HttpConnection {
   }
 
   /** What follows cannot be read: the target's to judge, unless it does not know all that came before. */
-  #refuse(status: 400 | 431): void {
+  #refuse(status: 400 | 408 | 431): void {
     if (!this.#hasStolen) {
       this.#goRaw();
       return;
     }
     this.#peer.write(refusal(status, this.#traffic.date()));
     this.#close();
+  }
+
+  /** The target has its own patience with half a head; where it must not see the head, nobody else would end the connection. */
+  #headIsLate(): void {
+    this.#headDeadline[Symbol.dispose]();
+    this.#refuse(408);
+    this.#resume();
   }
 
   /** The request cannot be finished. */
@@ -521,6 +534,7 @@ export class HttpConnection {
     this.#state = CLOSED;
     this.#held.clear();
     this.#gate[Symbol.dispose]();
+    this.#headDeadline[Symbol.dispose]();
     this.#exchanges.backlog[Symbol.dispose]();
     this.#target.drop();
     this.#peer.reader = {

@@ -100,7 +100,7 @@ export class PassedExchange {
       if (end === at) break;
       at = end;
     }
-    const mayGoOn = writePieces(peer, pieces, owner);
+    const mayGoOn = pieces.length === 0 || peer.writeAll(pieces, owner);
     const rest = at < bytes.length && this.#state !== "open" ? bytes.subarray(at) : null;
     return { rest, mayGoOn };
   }
@@ -182,11 +182,6 @@ export class PassedExchange {
     else if (head.bodyKind === "length") this.#responseBody = new LengthBody(head.bodyLength);
     else this.#responseBody = head.bodyKind === "chunked" ? new ChunkedBody() : new UntilCloseBody();
   }
-}
-
-function writePieces(peer: ByteSocket, pieces: readonly Uint8Array[], owner: ByteSocket | undefined): boolean {
-  if (pieces.length === 0) return true;
-  return pieces.length === 1 ? peer.write(pieces[0]!, owner) : peer.writeAll(pieces, owner);
 }
 
 function copyBody(

@@ -18,8 +18,6 @@ import { encodeResponseHead, type ResponseContext } from "./responseHead.ts";
 const KEPT_LONG_MAX_BYTES = 4096;
 /** How often it is looked whether the client has heard, in ms. */
 const HEARD_CHECK_MS = 500;
-/** Pieces of a response are copied into one up to this size. */
-const JOINED_MAX_BYTES = 4096;
 
 export interface StolenExchangeOptions {
   readonly peer: ByteSocket;
@@ -160,7 +158,7 @@ export class StolenExchange implements RequestPeer {
       const trailers = frames.find((frame) => frame.kind === "trailers");
       pieces.push(...encoder.end(trailers?.value ?? []));
     }
-    if (!writeJoined(peer, pieces)) backlog.update();
+    if (!peer.writeAll(pieces)) backlog.update();
     if (!isLast) return;
     this.#finish(this.#mustClose ? "closes" : "answered");
     this.#request?.delivered(this.#isSwitch);
@@ -229,13 +227,6 @@ export class StolenExchange implements RequestPeer {
     this.#mustClose = encoded.closes;
     return encoded.bytes;
   }
-}
-
-/** Small pieces leave as one: copying them costs less than telling the system of each. */
-function writeJoined(peer: ByteSocket, pieces: readonly Uint8Array[]): boolean {
-  let bytes = 0;
-  for (const piece of pieces) bytes += piece.length;
-  return bytes <= JOINED_MAX_BYTES ? peer.write(Buffer.concat(pieces, bytes)) : peer.writeAll(pieces);
 }
 
 function copyOf(frame: InternalHttpBodyFrame): InternalHttpBodyFrame {

@@ -58,6 +58,7 @@ export class Exchange implements StreamReader {
   #state: State = GATHERING;
   #copies = RequestCopies.none;
   #timer: NodeJS.Timeout | undefined;
+  #beganMs = 0;
 
   constructor(options: ExchangeOptions) {
     this.#options = options;
@@ -163,7 +164,9 @@ export class Exchange implements StreamReader {
     const { arrival, traffic } = this.#options;
     const { pieces } = this.#body;
     const body = hasBody && pieces.length > 0 ? (pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)) : null;
+    traffic.work.begin("filters");
     const judgement = judge(traffic, arrival.original.port, this.#input(body), clientNeed(arrival, false), true);
+    traffic.work.begin("an HTTP/2 request");
     if (!(judgement instanceof Promise)) {
       this.#follow(judgement);
       return;
@@ -203,7 +206,7 @@ export class Exchange implements StreamReader {
 
   #passOn(): void {
     const { stream, traffic, arrival, fields, target } = this.#options;
-    traffic.countPassed(arrival.original.port, 1);
+    this.#beganMs = traffic.requestBegan("passed", arrival.original.port);
     const passed = new PassedStream({
       peer: stream,
       target: target(),
@@ -224,8 +227,9 @@ export class Exchange implements StreamReader {
   }
 
   #steal(stealer: Stealer, start: RequestStart): void {
-    const { stream, socket, traffic, head, fields } = this.#options;
-    traffic.countStolen(1);
+    const { stream, socket, traffic, arrival, head, fields } = this.#options;
+    const { port } = arrival.original;
+    this.#beganMs = traffic.requestBegan("stolen", port);
     const stolen = new StolenStream({
       peer: stream,
       socket,
@@ -238,7 +242,7 @@ export class Exchange implements StreamReader {
       stuckTimeoutMs: traffic.http.stuckTimeoutMs,
       response: () => ({ edits: this.#edits(traffic.stolenEdits), date: traffic.date(), maxListBytes: traffic.headerListMaxBytes }),
       onUnheard: () => {
-        traffic.countStolen(-1);
+        traffic.requestEnded("stolen", port, this.#beganMs);
         this.#passOn();
       },
       onDropped: () => this.#dropped(),
@@ -291,8 +295,9 @@ export class Exchange implements StreamReader {
     this.#copies.exchangeEnded(error);
     const { traffic, arrival, headBytes, onOver } = this.#options;
     traffic.heldMemory.change(-headBytes);
-    if (state.kind === "passing") traffic.countPassed(arrival.original.port, -1);
-    if (state.kind === "stealing") traffic.countStolen(-1);
+    const { port } = arrival.original;
+    if (state.kind === "passing") traffic.requestEnded("passed", port, this.#beganMs);
+    if (state.kind === "stealing") traffic.requestEnded("stolen", port, this.#beganMs);
     onOver();
   }
 }

@@ -83,6 +83,7 @@ export class Http2Connection implements RequestConnection {
 
   /** Bytes from the peer. False pauses it, which never happens: every stream has a window of its own. */
   peerBytes(view: Uint8Array): boolean {
+    this.#traffic.work.begin("HTTP/2 of a peer");
     this.#endpoint.feed(view);
     this.#target?.flushLarge();
     return true;
@@ -141,7 +142,7 @@ export class Http2Connection implements RequestConnection {
       fields: link?.fields ?? fields,
       responseEdit: link?.edit ?? null,
       isEnd,
-      target: () => this.#openTarget(),
+      target: () => this.#openTarget(head.authority),
       onOver: () => {
         this.#exchanges.delete(exchange);
         this.#endIfIdle();
@@ -157,9 +158,9 @@ export class Http2Connection implements RequestConnection {
     if (!this.#endpoint.output.isBacklogged) this.#target?.resume();
   }
 
-  #openTarget(): TargetLink {
+  #openTarget(authority: string | null): TargetLink {
     this.#target ??= new TargetLink({
-      arrival: this.#arrival,
+      arrival: withServerName(this.#arrival, authority),
       target: this.#traffic.targetOptions,
       memory: this.#traffic.heldMemory,
       maxHeaderListBytes: this.#endpoint.remote.maxHeaderListBytes,
@@ -222,7 +223,6 @@ export class Http2Connection implements RequestConnection {
   }
 
   #peerClosed(error: Error | null): void {
-    if (error !== null && this.#exchanges.size > 0) this.#traffic.reportBroken(error.message);
     this.#peerLeft(error?.message ?? "the peer closed the connection", error !== null);
   }
 
@@ -254,4 +254,11 @@ export class Http2Connection implements RequestConnection {
     this.#target = null;
     target?.close(isReset);
   }
+}
+
+/** A peer that asked for no server in its TLS handshake means the one of its request. */
+function withServerName(arrival: Arrival, authority: string | null): Arrival {
+  const { tls } = arrival;
+  const host = authority?.replace(/:\d*$/, "").replace(/^\[(.*)\]$/, "$1") ?? "";
+  return tls === null || tls.serverName !== null || host === "" ? arrival : { ...arrival, tls: { ...tls, serverName: host } };
 }

@@ -1,8 +1,9 @@
-// Ends connections that were opened before their port was redirected, so that peers connect again and reach the agent. It runs two
-// programs of the agent's image in the network namespace of the calling thread, never more than a few at once.
+// Ends connections that were opened before their port was redirected, so that peers connect again and reach the agent. Ports that are asked for while others are being flushed
+// go together in the next round, so that nobody waits for more than two rounds, whatever others ask for.
 
 import { execFile } from "node:child_process";
 import type { Log } from "../../log/log.ts";
+import { forgetConnections } from "./trackedConnections.ts";
 
 export interface FlushOptions {
   /** Whether to delete entries of the connection tracking as well; the kernel then forgets translations of these connections. */
@@ -13,48 +14,61 @@ export interface FlushOptions {
 /** Bound for one program. */
 const programTimeoutMs = 5_000;
 const outputMaxBytes = 64 * 1024;
-/** Ports flushed at once; further ones wait. */
-const flushesAtOnce = 2;
+/** Ports that one call of `ss` gets: each is a few words of its command line, and some 20 bytes of a filter of at most 64 KiB. */
+const portsPerCall = 512;
 
-/** Flushes ports, in the order asked for. */
+/** Flushes ports, in the network namespace of the calling thread. */
 export class ConnectionFlusher {
   readonly #options: FlushOptions;
-  #running = 0;
-  readonly #waiting: (() => void)[] = [];
+  /** Ports of the next round, while one is under way. */
+  #next: { readonly ports: Set<number>; readonly done: Promise<void> } | null = null;
+  #round: Promise<void> = Promise.resolve();
 
   constructor(options: FlushOptions) {
     this.#options = options;
   }
 
   /** Ends what is open on a port. Never rejects: that it failed is for the admin, and the port is redirected nevertheless. */
-  async flush(port: number): Promise<void> {
-    if (this.#running >= flushesAtOnce) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#running += 1;
-    try {
-      if (this.#options.conntrack) {
-        // Connections that are redirected already have another port in the reply direction, and are left alone.
-        const filter = ["--orig-port-dst", String(port), "--reply-port-src", String(port), "--state", "ESTABLISHED"];
-        await this.#run(port, "conntrack", ["-D", "-p", "tcp", ...filter]);
-      }
-      await this.#run(port, "ss", ["-K", "sport", "=", `:${port}`]);
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#running -= 1;
-      else next();
-    }
+  flush(port: number): Promise<void> {
+    this.#next ??= this.#plan();
+    this.#next.ports.add(port);
+    return this.#next.done;
   }
 
-  async #run(port: number, program: string, args: readonly string[]): Promise<void> {
+  #plan(): { readonly ports: Set<number>; readonly done: Promise<void> } {
+    const ports = new Set<number>();
+    this.#round = this.#round.then(async () => {
+      this.#next = null;
+      await this.#flushAll([...ports]);
+    });
+    return { ports, done: this.#round };
+  }
+
+  async #flushAll(ports: readonly number[]): Promise<void> {
+    if (this.#options.conntrack) {
+      try {
+        await forgetConnections(new Set(ports));
+      } catch (error) {
+        this.#report("conntrack", ports.length, String(error));
+      }
+    }
+    for (let start = 0; start < ports.length; start += portsPerCall) await this.#kill(ports.slice(start, start + portsPerCall));
+  }
+
+  async #kill(ports: readonly number[]): Promise<void> {
+    const filter = ports.map((port) => `sport = :${port}`).join(" or ");
     const options = { timeout: programTimeoutMs, killSignal: "SIGKILL" as const, maxBuffer: outputMaxBytes };
     const failure = await new Promise<string | null>((resolve) => {
-      execFile(program, args, options, (error, _stdout, stderr) => {
-        // Nothing to delete counts as a failure for conntrack.
-        const isNothingToDo = stderr.includes("0 flow entries have been deleted");
+      execFile("ss", ["-t", "-K", filter], options, (error, _stdout, stderr) => {
         // What it prints is not read, so printing much is no failure.
         const isTooMuchOutput = (error as NodeJS.ErrnoException | null)?.code === "ERR_CHILD_PROCESS_STDIO_MAXBUFFER";
-        resolve(error === null || isNothingToDo || isTooMuchOutput ? null : stderr.trim() || error.message);
+        resolve(error === null || isTooMuchOutput ? null : stderr.trim() || error.message);
       });
     });
-    if (failure !== null) this.#options.log.event("FLUSH_FAILED", { port, program, error: failure.slice(0, 300) });
+    if (failure !== null) this.#report("ss", ports.length, failure);
+  }
+
+  #report(step: string, ports: number, error: string): void {
+    this.#options.log.event("FLUSH_FAILED", { step, ports, error: error.slice(0, 300) });
   }
 }

@@ -5,8 +5,13 @@
 //
 import { NetfilterSocket } from "@understudy/native";
 import {
+  NFNL_MSG_BATCH_BEGIN,
+  NFNL_MSG_BATCH_END,
   NFNL_SUBSYS_NFTABLES,
+  NFT_MSG_NEWCHAIN,
+  NFT_MSG_NEWRULE,
   NFT_MSG_NEWTABLE,
+  NFT_TABLE_F_OWNER,
   NFPROTO_INET,
   NFPROTO_UNSPEC,
   NLA_F_NESTED,
@@ -17,13 +22,8 @@ import {
   u32,
 } from "./nftMessage.ts";
 
-const NFNL_MSG_BATCH_BEGIN = 0x10;
-const NFNL_MSG_BATCH_END = 0x11;
-const NFT_MSG_NEWCHAIN = (NFNL_SUBSYS_NFTABLES << 8) | 3;
-const NFT_MSG_NEWRULE = (NFNL_SUBSYS_NFTABLES << 8) | 6;
 const NFT_REG_1 = 1;
 const NFT_CT_STATE = 0;
-const NFT_TABLE_F_OWNER = 2;
 const NF_INET_LOCAL_OUT = 3;
 /** After everything else, though it matters not. */
 const priority = 300;

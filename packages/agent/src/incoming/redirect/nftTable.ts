@@ -42,7 +42,7 @@ export interface NftTableOptions extends Omit<TableOptions, "table"> {
 }
 
 /** Rests before the tries to load the table again: the whole of it happens within a second. */
-const reloadRestsMs = [20, 50, 100, 200, 400];
+const reloadRestsMs = [1, 50, 100, 200, 400];
 
 /** A child that lived this long did not fail because of what we did: the tries are counted anew. */
 const steadyMs = 10_000;

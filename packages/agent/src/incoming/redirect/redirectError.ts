@@ -5,9 +5,10 @@
  * - `taken`: another agent holds the table in this namespace;
  * - `refused`: the kernel refused this one change;
  * - `lost`: the rules were lost and could not be loaded again;
- * - `closed`: the redirector was disposed of.
+ * - `closed`: the redirector was disposed of;
+ * - `forbidden`: the agent was started without the rights, which the admin was told then.
  */
-export type RedirectProblem = "unavailable" | "taken" | "refused" | "lost" | "closed";
+export type RedirectProblem = "forbidden" | "unavailable" | "taken" | "refused" | "lost" | "closed";
 
 /** A port was not redirected, or is no longer. Nothing else is concerned, and a later try may succeed. */
 export class RedirectError extends Error {

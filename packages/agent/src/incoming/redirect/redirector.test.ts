@@ -360,6 +360,42 @@ test("flushing leaves connections alone that were redirected already", { skip: s
   assert.match((await last)[0].toString(), /finished/);
 });
 
+/** A peer that connects and then says nothing. */
+async function connectIdle(network: Network, port: number): Promise<void> {
+  const script = `require("node:net").connect(${port}, "${podIpv4}").on("connect", () => console.log("connected")).on("error", () => {})`;
+  await once(network.start("peer", process.execPath, "-e", script).stdout, "data");
+}
+
+for (const flushConntrack of [true, false]) {
+  const name = `flushing ${flushConntrack ? "has the kernel forget" : "can leave in the kernel's memory"} connections to the ports asked for, and to no others`;
+  test(name, { skip: skipFlush }, async () => {
+    await using network = await createNetwork();
+    await using _app = await startEcho(network, 80);
+    await using _other = await startEcho(network, 81);
+    await using agent = new TestAgent(network, { flushConnections: true, flushConntrack });
+    // From here on connections are tracked.
+    await agent.ask("add", 90);
+    await connectIdle(network, 80);
+    await connectIdle(network, 81);
+    const known = async (port: number): Promise<number> => {
+      const list = await network.exec("pod", "conntrack", "-L", "-p", "tcp", "--orig-port-dst", String(port));
+      return list.split("\n").filter((line) => line.startsWith("tcp")).length;
+    };
+    assert.deepEqual([await known(80), await known(81)], [1, 1]);
+    await agent.ask("add", 80, 82, 83);
+    assert.deepEqual([await known(80), await known(81)], [flushConntrack ? 0 : 1, 1]);
+  });
+}
+
+test("1,000 ports are flushed in little more time than one", { skip: skipFlush }, async (context) => {
+  await using network = await createNetwork();
+  await using agent = new TestAgent(network, { flushConnections: true });
+  const one = await agent.ask<number>("timeAdding", 80, 1);
+  const thousand = await agent.ask<number>("timeAdding", 1_000, 1_000);
+  context.diagnostic(`ms for the first port, for 1,000 more: ${one.toFixed(1)}, ${thousand.toFixed(1)}`);
+  assert.ok(thousand < 2_000);
+});
+
 test("flushing ends a connection opened before", { skip: skipFlush }, async () => {
   await using network = await createNetwork();
   const script = `require("node:net").createServer((socket) => socket.on("error", () => {})).listen(80, "::", () => console.log("up"))`;

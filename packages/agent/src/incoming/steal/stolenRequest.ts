@@ -181,7 +181,9 @@ export class StolenRequest {
     if (this.#state === "over") return;
     this.#state = "over";
     this.#options.onOver(this);
-    if (mustTell && this.#id !== null) this.#send({ kind: "close", value: { connectionId: this.#id } });
+    // With the next request, mostly: a write of its own would cost the peer as much time as the request does.
+    if (mustTell && this.#id !== null)
+      this.link.streamLater({ kind: "tcpSteal", value: { kind: "close", value: { connectionId: this.#id } } });
   }
 
   #send(message: DaemonTcp, owner?: ReusedBuffer): void {

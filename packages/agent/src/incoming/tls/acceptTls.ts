@@ -8,8 +8,8 @@ import type { PeerSide } from "./tlsPort.ts";
 /** First byte of every TLS connection: the type of a handshake record. */
 const HANDSHAKE = 0x16;
 
-/** What a connection turned out to be. Nothing that its peer sent was lost. */
-export type Accepted = { readonly kind: "tls"; readonly socket: TLSSocket } | { readonly kind: "plain" };
+/** What a connection turned out to be. Nothing that its peer sent was lost; who has `left` had said nothing. */
+export type Accepted = { readonly kind: "tls"; readonly socket: TLSSocket } | { readonly kind: "plain" } | { readonly kind: "left" };
 
 /**
  * Waits for the first bytes, and for the handshake if they begin one. A peer that says nothing for so long is plain, and so is one that only ends.
@@ -18,7 +18,9 @@ export type Accepted = { readonly kind: "tls"; readonly socket: TLSSocket } | { 
  * @throws Error for a handshake that failed.
  */
 export async function acceptTls(socket: Socket, side: PeerSide, silenceMs: number): Promise<Accepted> {
-  if ((await firstByte(socket, silenceMs)) !== HANDSHAKE) return { kind: "plain" };
+  const first = await firstByte(socket, silenceMs);
+  if (socket.destroyed) return { kind: "left" };
+  if (first !== HANDSHAKE) return { kind: "plain" };
   const secured = await side.handshakes.with(socket);
   const reason = side.refusal(secured);
   if (reason === null) return { kind: "tls", socket: secured };
@@ -29,6 +31,7 @@ export async function acceptTls(socket: Socket, side: PeerSide, silenceMs: numbe
 /** The first byte, which stays to be read; null where there is none. */
 function firstByte(socket: Socket, silenceMs: number): Promise<number | null> {
   return new Promise((resolve) => {
+    if (socket.destroyed) return resolve(null);
     const settle = (byte: number | null): void => {
       clearTimeout(timer);
       socket.off("readable", onReadable).off("end", onNone).off("error", onNone).off("close", onNone);

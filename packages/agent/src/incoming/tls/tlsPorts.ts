@@ -9,7 +9,7 @@ import type { TargetFiles } from "./trustRoots.ts";
 
 /** Time for a peer to begin and to end its handshake, in ms each. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** Most connections that are being secured. Each takes some 100 KiB, and may wait for a slow file system as well as for a slow peer. */
+/** Most connections that are being secured. Each takes some 100 KiB, and may wait for a slow file system as well as for a slow peer. One more ends the oldest. */
 const AT_ONCE_MAX = 256;
 /** A certificate that was replaced is noticed so long after at most, in ms, if connections keep coming. */
 const FRESH_MS = 5_000;
@@ -32,7 +32,8 @@ export interface SecuredArrival {
 export class TlsPorts {
   readonly #options: TlsPortsOptions;
   readonly #ports = new Map<number, Promise<TlsPort>>();
-  #underWay = 0;
+  /** Connections that are being secured, the oldest first. */
+  readonly #underWay = new Set<Socket>();
 
   constructor(options: TlsPortsOptions) {
     this.#options = options;
@@ -43,22 +44,23 @@ export class TlsPorts {
   }
 
   /**
-   * Secures a connection to a port that is configured for TLS.
+   * Secures a connection to a port that is configured for TLS. Null: its peer left without a word.
    *
    * @param raw open, half-open, not yet read. It is destroyed when this rejects.
    * @throws Error where the port cannot be served or the handshake failed.
    */
-  async secure(arrival: Arrival, raw: Socket): Promise<SecuredArrival> {
+  async secure(arrival: Arrival, raw: Socket): Promise<SecuredArrival | null> {
     raw.on("error", () => undefined);
-    this.#underWay += 1;
+    this.#makeRoom();
+    this.#underWay.add(raw);
     try {
-      if (this.#underWay > AT_ONCE_MAX) throw new Error(`more than ${AT_ONCE_MAX} handshakes at once`);
       const port = await this.#at(arrival.original.port);
       const toTarget = await port.targetSide().catch((error: unknown) => this.#noTargetSide(arrival.original.port, error));
       const peerSide = await port.peerSide().catch((error: unknown) => this.#noPeerSide(arrival.original.port, error));
       const { acceptTls } = await import("./acceptTls.ts");
       const accepted = await acceptTls(raw, peerSide, HANDSHAKE_TIMEOUT_MS);
       const reader = { bytes: () => false };
+      if (accepted.kind === "left") return null;
       if (accepted.kind === "plain") return { arrival, socket: ByteSocket.over(raw, reader), isPlain: true };
       const { alpnProtocol, servername } = accepted.socket;
       const tls = { alpn: alpnProtocol || null, serverName: servername || null, toTarget };
@@ -67,8 +69,17 @@ export class TlsPorts {
       raw.destroy();
       throw error;
     } finally {
-      this.#underWay -= 1;
+      this.#underWay.delete(raw);
     }
+  }
+
+  /** Peers that mean it are done in a moment: those who have taken longest are not they. */
+  #makeRoom(): void {
+    if (this.#underWay.size < AT_ONCE_MAX) return;
+    const [oldest] = this.#underWay;
+    if (oldest === undefined) return;
+    this.#underWay.delete(oldest);
+    oldest.resetAndDestroy();
   }
 
   async #at(port: number): Promise<TlsPort> {

@@ -24,6 +24,8 @@ export interface FilterServices {
   /** Where searches go on that take longer than one turn of the event loop should. */
   readonly longSearches: LongSearches;
   readonly bodies: JsonBodies;
+  /** Counts searches that were given up, or not begun, since their pattern takes too much time. */
+  readonly overruns: { add(n?: number): void };
 }
 
 /** What one filter is compiled with. */

@@ -1,5 +1,6 @@
 // Makes what all filters of an agent share.
 
+import { Counter } from "../../../metrics/instruments.ts";
 import type { FilterServices } from "./compiledFilter.ts";
 import { JsonBodies } from "./json/jsonBodies.ts";
 import { LongSearches } from "./longSearches.ts";
@@ -9,9 +10,11 @@ export interface FilterServicesOptions {
   readonly jq: FilterServices["jq"];
   /** Largest body that filters look at, encoded and decoded, in bytes. Default 64 KiB. */
   readonly bodyMaxBytes?: number;
+  /** Counts patterns that took too much time. Default: nobody does. */
+  readonly overruns?: FilterServices["overruns"];
 }
 
-export function createFilterServices({ jq, bodyMaxBytes = 64 * 1024 }: FilterServicesOptions): FilterServices {
+export function createFilterServices({ jq, bodyMaxBytes = 64 * 1024, overruns = new Counter() }: FilterServicesOptions): FilterServices {
   const longSearches = new LongSearches();
-  return { jq, longSearches, bodies: new JsonBodies(longSearches, bodyMaxBytes) };
+  return { jq, longSearches, overruns, bodies: new JsonBodies(longSearches, bodyMaxBytes) };
 }

@@ -16,6 +16,7 @@ export class TextPattern {
   readonly #longSearches: LongSearches;
   readonly #allowance: StepAllowance;
   readonly #problems: OnceEach;
+  readonly #overruns: { add(n?: number): void };
 
   /**
    * `ignoreCase`: as if the pattern began with `(?i)`.
@@ -25,6 +26,7 @@ export class TextPattern {
     this.regex = new RustRegex(pattern, ignoreCase);
     this.#pattern = pattern;
     this.#longSearches = services.longSearches;
+    this.#overruns = services.overruns;
     this.#problems = new OnceEach(onProblem);
     this.#allowance = new StepAllowance(() => {
       this.#problems.tell(`${this.#name} takes too much time: it is left out for a while now and then, and does not match meanwhile`);
@@ -50,7 +52,10 @@ export class TextPattern {
   }
 
   #search(texts: readonly string[]): boolean | Promise<boolean> {
-    if (!this.#allowance.mayRun) return false;
+    if (!this.#allowance.mayRun) {
+      this.#overruns.add();
+      return false;
+    }
     const search = this.regex.search(texts);
     const answer = search.run(FIRST_STEPS);
     if (answer === null) return this.#searchInSlices(texts);
@@ -71,7 +76,9 @@ export class TextPattern {
 
   #account({ steps, hasOverrun }: SlicedSearch): void {
     this.#allowance.spend(steps);
-    if (hasOverrun) this.#problems.tell(`${this.#name} takes too long on some request, which does not match then`);
+    if (!hasOverrun) return;
+    this.#overruns.add();
+    this.#problems.tell(`${this.#name} takes too long on some request, which does not match then`);
   }
 
   get #name(): string {

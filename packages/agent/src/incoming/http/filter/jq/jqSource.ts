@@ -7,6 +7,8 @@
 // A request is two lines of JSON: its texts as an array, then its number. jq answers `true` where the array matches, and the
 // number always: an error ends one line of input, not the program, and the number tells that there is no answer.
 
+import { separateOutputs, skipDefinition } from "./separateOutputs.ts";
+
 /** Longest program, in bytes of UTF-8. An argument could have 128 KiB. */
 export const programMaxBytes = 16 * 1024;
 
@@ -50,7 +52,7 @@ const likeTheReference = [
   'def join($x): reduce .[] as $part (null; if . == null then "" else . + $x end + ($part | tostring)) // "";',
 ].join(" ");
 
-const definitions = `${harmless} ${likeTheReference} `;
+const definitions = `${harmless} ${likeTheReference} ${skipDefinition} `;
 
 /** For compiling the client's program by itself. It is not meant to be run: give it no input. */
 export function checkedSource(program: string): string {
@@ -60,7 +62,7 @@ export function checkedSource(program: string): string {
 /** The program that stays. Only for a program that compiled as {@link checkedSource}. */
 export function residentSource(program: string): string {
   // Two line ends: in newer versions, a backslash continues a comment on the next line.
-  return `${definitions}def _client_filter: (${program}\n\n);
+  return `${definitions}def _client_filter: (${separateOutputs(program)}\n\n);
 if type == "number" then . else first(.[] | select(first(try _client_filter catch empty | booleans))) | true end`;
 }
 

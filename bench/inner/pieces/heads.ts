@@ -1,0 +1,40 @@
+// Heads of HTTP messages, as they are measured with.
+
+export const SMALL = "GET /api/items?page=2 HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: wrk\r\nAccept: */*\r\n\r\n";
+export const BROWSER = [
+  "GET /products/shoes/running?color=blue&size=42&sort=price HTTP/1.1",
+  "Host: shop.example.com",
+  "Connection: keep-alive",
+  "Cache-Control: max-age=0",
+  'sec-ch-ua: "Chromium";v="126", "Not-A.Brand";v="24", "Google Chrome";v="126"',
+  "sec-ch-ua-mobile: ?0",
+  'sec-ch-ua-platform: "Linux"',
+  "Upgrade-Insecure-Requests: 1",
+  "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36",
+  "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8",
+  "Sec-Fetch-Site: same-origin",
+  "Sec-Fetch-Mode: navigate",
+  "Sec-Fetch-User: ?1",
+  "Sec-Fetch-Dest: document",
+  "Referer: https://shop.example.com/products/shoes",
+  "Accept-Encoding: gzip, deflate, br, zstd",
+  "Accept-Language: en-US,en;q=0.9,de;q=0.8",
+  "Cookie: session=0123456789abcdef0123456789abcdef; theme=dark; consent=yes; cart=3f2a9c",
+  "X-Request-Id: 6f1c6d0e-6a0b-4a8e-9d53-2f6d0f7f3a11",
+  "X-Forwarded-For: 203.0.113.7",
+  "X-User: somebody",
+  "",
+  "",
+].join("\r\n");
+export const RESPONSE = [
+  "HTTP/1.1 200 OK",
+  "Server: nginx",
+  "Date: Thu, 01 Jan 2026 00:00:00 GMT",
+  "Content-Type: application/json; charset=utf-8",
+  "Content-Length: 512",
+  "Cache-Control: max-age=60",
+  'ETag: W/"200-abcdef"',
+  "Vary: Accept-Encoding",
+  "",
+  "",
+].join("\r\n");
