@@ -54,7 +54,8 @@ export async function soak({ warmUpSeconds, seconds, limits, scenarios, onProgre
   void http2;
   await using agent = await AgentProcess.start(pod, {
     options: ["-t", "60", "--metrics", `0.0.0.0:${METRICS_PORT}`],
-    // A target with HTTP/2 speaks first, and peers of this busy process may be silent for longer than an agent waits before it asks the target.
+    // It stays while everybody is gone.
+    env: { MIRRORD_AGENT_IDLE_TTL: "600" },
   });
   const tree = new ProcessTree(await agent.pid());
   const samples: SoakSample[] = [];
@@ -69,18 +70,22 @@ export async function soak({ warmUpSeconds, seconds, limits, scenarios, onProgre
     const loops = scenarios.flatMap((scenario) =>
       Array.from({ length: scenario.loops }, () => repeatTurns(scenario, world, turns, failures)),
     );
-    const phaseEndMs = performance.now() + phaseSeconds * 1000;
-    while (performance.now() < phaseEndMs) {
-      await sleep(Math.min(SAMPLE_EVERY_MS, Math.max(0, phaseEndMs - performance.now())));
-      const { residentMiB, proportionalMiB, descriptors } = await agentState(pod, tree);
-      const atSeconds = Math.round((performance.now() - startedAt) / 1000);
-      samples.push({ atSeconds, residentMiB, proportionalMiB, descriptors });
-      onProgress(`${name}, ${atSeconds} s: ${residentMiB.toFixed(1)} MiB resident, ${descriptors} descriptors`);
-      for (const failure of failures.slice(failuresTold)) onProgress(failure);
-      failuresTold = failures.length;
+    try {
+      const phaseEndMs = performance.now() + phaseSeconds * 1000;
+      while (performance.now() < phaseEndMs) {
+        await sleep(Math.min(SAMPLE_EVERY_MS, Math.max(0, phaseEndMs - performance.now())));
+        const { residentMiB, proportionalMiB, descriptors } = await agentState(pod, tree);
+        const atSeconds = Math.round((performance.now() - startedAt) / 1000);
+        samples.push({ atSeconds, residentMiB, proportionalMiB, descriptors });
+        onProgress(`${name}, ${atSeconds} s: ${residentMiB.toFixed(1)} MiB resident, ${descriptors} descriptors`);
+        for (const failure of failures.slice(failuresTold)) onProgress(failure);
+        failuresTold = failures.length;
+      }
+    } finally {
+      // Also when the agent is gone.
+      over.abort();
+      await Promise.all(loops);
     }
-    over.abort();
-    await Promise.all(loops);
     return await restingState(pod, tree, LET_GO_MAX_MS);
   };
 

@@ -1,10 +1,11 @@
 // How the demo looks: numbered steps, and lines of what happened in them.
 
+import { formatHostPort, type HostPort } from "../hostPort.ts";
 import { type Output, printable, type Style } from "../output.ts";
 import type { Answer, Visit } from "./visit.ts";
 
 const LABEL_WIDTH = 14;
-const VISIT_WIDTH = 34;
+const VISIT_WIDTH = 35;
 const BODY_MAX_LENGTH = 70;
 
 export class Narrator {
@@ -20,10 +21,17 @@ export class Narrator {
     this.#line(this.#output.style("bold", text));
   }
 
-  step(text: string): void {
+  /** The heading of a step; with a name where it can be shown alone. */
+  step(text: string, name?: string): void {
     this.#steps += 1;
+    const heading = this.#output.style("bold", `${String(this.#steps).padStart(2)}  ${text}`);
     this.#line("");
-    this.title(`${String(this.#steps).padStart(2)}  ${text}`);
+    this.#line(name === undefined ? heading : `${heading}  ${this.#output.style("dim", `[${name}]`)}`);
+  }
+
+  /** The command that does the same with that agent; `rest` follows the options. */
+  command(text: string, agent: HostPort, rest = ""): void {
+    this.text(this.#output.style("cyan", `$ bin/understudy ${text} --agent ${formatHostPort(agent)} ${rest}`.trimEnd()));
   }
 
   /** A fact of the step: what it is, and its value. */

@@ -1,4 +1,4 @@
-// The second service of the demo's pod: something the shop depends on and the outside cannot reach.
+// A service of the demo's pod beside the shop: something the shop depends on and the outside cannot reach.
 
 import { createServer, type Server } from "node:http";
 import { ANSWERED_BY } from "./shopSettings.ts";

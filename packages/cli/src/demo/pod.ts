@@ -6,7 +6,7 @@ import { extname, join } from "node:path";
 import { searchPath } from "../searchPath.ts";
 import { freeAddresses, type PodAddresses } from "./addresses.ts";
 import { Program, run } from "./programs.ts";
-import { PAYMENTS_PORT, SHOP_PORT, type ShopConfig } from "./shopSettings.ts";
+import { PAYMENTS_PORT, SHOP_PORT, type ShopConfig, STOCK_PORT } from "./shopSettings.ts";
 
 /** Not the agent's: the kernel's rules tell the agent's own traffic by its group. */
 const TARGET_GROUP = 1000;
@@ -109,7 +109,7 @@ function firstCommand({ pod, inside }: PodAddresses): readonly [string, ...strin
   const hosts = ["127.0.0.1 localhost", "::1 localhost ip6-localhost", `${pod} shop`, `${inside} payments payments.shop.internal`];
   const resolvConf = ["search shop.internal", "nameserver 127.0.0.1", "options timeout:1 attempts:1"];
   const script = join(import.meta.dirname, `target${extname(import.meta.filename)}`);
-  const target = [process.execPath, script, String(SHOP_PORT), inside, String(PAYMENTS_PORT)];
+  const target = [process.execPath, script, String(SHOP_PORT), String(STOCK_PORT), inside, String(PAYMENTS_PORT)];
   const files = [hosts.join("\n"), resolvConf.join("\n"), JSON.stringify(config)];
   const namespaces = ["--net", "--pid", "--fork", "--kill-child", "--mount-proc"];
   return ["unshare", ...namespaces, "--", "sh", "-c", prepare, "pod", ...files, ...target];

@@ -18,7 +18,12 @@ const KEPT_LINES = 20;
  * @throws Error with the command and what it wrote to standard error.
  */
 export async function run(command: string, ...args: readonly string[]): Promise<string> {
-  const child = spawn(command, args, { detached: true, env: { PATH: searchPath }, timeout: RUN_MAX_MS });
+  return await runWith({ PATH: searchPath }, command, ...args);
+}
+
+/** The same with another environment, which is all that the program gets. */
+export async function runWith(env: Readonly<Record<string, string>>, command: string, ...args: readonly string[]): Promise<string> {
+  const child = spawn(command, args, { detached: true, env, timeout: RUN_MAX_MS });
   child.stdin.end();
   const end = once(child, "close") as Promise<[number | null, NodeJS.Signals | null]>;
   const [[code, signal], stdout, stderr] = await Promise.all([end, text(child.stdout), text(child.stderr)]);

@@ -2,7 +2,9 @@
 
 /** The target's port, as its visitors see it. */
 export const SHOP_PORT = 80;
-/** Of the second service, which only the pod can reach. */
+/** Of the service that does not speak HTTP, which visitors can reach, too. */
+export const STOCK_PORT = 7000;
+/** Of the service that only the pod can reach. */
 export const PAYMENTS_PORT = 8080;
 
 /** Who answered is said in this header. */

@@ -1,22 +1,31 @@
-// `understudy demo`: shows everything once on this machine, and removes it again however it ends.
+// `understudy demo`: shows what there is on this machine, and removes it again however it ends.
 
-import { Narrator } from "../../demo/narrator.ts";
 import { missingRequirements } from "../../demo/requirements.ts";
+import type { StepName } from "../../demo/stepNames.ts";
+import { stepsNamed } from "../../demo/steps/steps.ts";
 import { tour } from "../../demo/tour.ts";
 import type { Output } from "../../output.ts";
 
-/** The story takes about a second; something hangs when it is not over by then. */
+/** The story takes about two seconds; something hangs when it is not over by then. */
 const TOUR_MAX_MS = 30_000;
+const NAME_WIDTH = 11;
 const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
 type EndSignal = keyof typeof exitCodes;
 
 export interface DemoCommandOptions {
+  /** What to show; none: all of it. */
+  readonly names: readonly StepName[];
   /** Leave everything running until Ctrl-C. */
   readonly keep: boolean;
 }
 
+/** Prints the steps, each with its name and what it shows. */
+export async function listSteps(names: readonly StepName[], output: Output): Promise<void> {
+  for (const { name, title } of stepsNamed(names)) await output.line(`${name.padEnd(NAME_WIDTH)}${title}`);
+}
+
 /** Resolves with the exit code. */
-export async function demo({ keep }: DemoCommandOptions, output: Output): Promise<number> {
+export async function demo({ names, keep }: DemoCommandOptions, output: Output): Promise<number> {
   const missing = await missingRequirements();
   for (const sentence of missing) output.note(sentence);
   if (missing.length > 0) return 1;
@@ -33,7 +42,7 @@ export async function demo({ keep }: DemoCommandOptions, output: Output): Promis
   if (keep) clearTimeout(timer);
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
   try {
-    await tour(new Narrator(output), { keep, signal: stopped.signal });
+    await tour(output, { steps: stepsNamed(names), keep, signal: stopped.signal });
     if (keep) output.note("everything the demo made is gone");
     return 0;
   } catch (error) {

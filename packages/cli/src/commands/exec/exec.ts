@@ -3,15 +3,12 @@
 import type { LastingSession } from "@understudy/client";
 import type { AgentOptions } from "../../agent/agentChoice.ts";
 import { withLastingSession } from "../../agent/withAgent.ts";
-import { formatHostPort } from "../../hostPort.ts";
 import type { FilterChoice } from "../../incoming/filterOptions.ts";
 import type { PortMapping } from "../../incoming/portMapping.ts";
 import { type Output, printable } from "../../output.ts";
-import { TrafficReport } from "../../proxy/trafficReport.ts";
-import { startHttpProxy } from "../httpProxy/httpProxyServer.ts";
-import { startSocksServer } from "../socks/socksServer.ts";
-import { commandEnvironment, type ProxyAddresses } from "./commandEnvironment.ts";
+import { commandEnvironment } from "./commandEnvironment.ts";
 import { runChild } from "./runChild.ts";
+import { startProxies } from "./startProxies.ts";
 import { stealPorts } from "./stealPorts.ts";
 
 export interface ExecOptions extends AgentOptions {
@@ -42,17 +39,6 @@ export async function exec(options: ExecOptions, output: Output): Promise<number
     const env = commandEnvironment({ own: process.env, target, keep, proxies });
     return await runChild({ command, args, env, onFailed: (text) => output.note(printable(text)) });
   });
-}
-
-async function startProxies(session: LastingSession, output: Output, owned: AsyncDisposableStack): Promise<ProxyAddresses> {
-  const at = { host: "127.0.0.1", port: 0 };
-  const ending = new AbortController();
-  owned.defer(() => ending.abort());
-  // The command says itself what it could not reach.
-  const services = { source: session, report: new TrafficReport({ json: false, isDetail: true }, output), stopped: ending.signal };
-  const socks = owned.use(await startSocksServer(at, { ...services, credentials: null }));
-  const http = owned.use(await startHttpProxy(at, services));
-  return { socks: formatHostPort(socks.address), http: formatHostPort(http.address) };
 }
 
 /** Until it is disposed, tells the user when the session is over for good. The command goes on. */

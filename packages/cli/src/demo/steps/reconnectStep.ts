@@ -1,0 +1,46 @@
+// A connection to the agent that breaks is made again, with what was subscribed over it.
+
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { LastingSession, openSession } from "@understudy/client";
+import type { HostPort } from "../../hostPort.ts";
+import { answerFromLaptop, LAPTOP } from "../laptop.ts";
+import { unlessAborted } from "../programs.ts";
+import { SHOP_PORT } from "../shopSettings.ts";
+import { coffee, mine, MINE_FILTER, see } from "../visitors.ts";
+import type { DemoStep } from "./step.ts";
+
+const FIRST_DELAY_MS = 20;
+
+export const reconnectStep: DemoStep = {
+  name: "reconnect",
+  title: "The connection to the agent breaks, comes back by itself, and steals again",
+  show: async (stage) => {
+    const { agent, narrator, signal } = stage;
+    const { promise: isRestored, resolve } = Promise.withResolvers<void>();
+    let connection: Socket | null = null;
+    const openOne = async (ending: AbortSignal) => {
+      connection = await connected(agent, ending);
+      return await openSession(connection, { signal: ending });
+    };
+    await using session = await LastingSession.open(openOne, { signal, firstDelayMs: FIRST_DELAY_MS, onRestored: resolve });
+    await using _stolen = await session.steal(SHOP_PORT, { filter: { kind: "header", value: MINE_FILTER }, onRequest: answerFromLaptop });
+    await see(stage, { ...coffee, headers: mine }, LAPTOP);
+    const cutAt = performance.now();
+    (connection as Socket | null)?.destroy();
+    await unlessAborted(isRestored, signal);
+    narrator.fact("connection", `cut, and back after ${Math.round(performance.now() - cutAt)} ms, as with steal, mirror and all that last`);
+    await see(stage, { ...coffee, headers: mine }, LAPTOP);
+  },
+};
+
+async function connected(agent: HostPort, signal: AbortSignal): Promise<Socket> {
+  const socket = connect({ ...agent, noDelay: true });
+  try {
+    await once(socket, "connect", { signal });
+    return socket;
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+}
