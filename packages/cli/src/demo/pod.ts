@@ -60,6 +60,7 @@ export class Pod implements AsyncDisposable {
     const environment = {
       ...common,
       SHOP_CURRENCY: "EUR",
+      PAYMENTS_URL: `http://payments:${PAYMENTS_PORT}`,
       DATABASE_URL: `postgres://shop@${addresses.inside}:5432/orders`,
     };
     const cable = `us-demo-${process.pid}`;

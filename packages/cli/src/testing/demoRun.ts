@@ -1,5 +1,6 @@
 // Runs the demo as a user does, and finds what it has left on the machine. It knows how the demo marks what it makes: the cable's name,
-// and a host name in the environment of every process.
+// and a host name in the environment
+// of every process in its pod; what it runs beside the pod is told by the directory for temporary files, which is this run's own.
 
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -66,6 +67,14 @@ export class DemoRun implements AsyncDisposable {
     }
   }
 
+  /** Resolves when a program of the demo runs on this machine, beside the pod. */
+  async programOutside(): Promise<void> {
+    while ((await this.#processes([this.#temporaryMark])).length === 0) {
+      if (this.child.exitCode !== null) throw new Error(`the demo ended without a program: ${this.stderr.join("\n")}`);
+      await sleep(LOOK_AGAIN_MS);
+    }
+  }
+
   /** Sends a signal at this moment, and notes before it can act what the demo has made so far, for `leftovers`. */
   async signal(signal: NodeJS.Signals): Promise<void> {
     this.child.kill("SIGSTOP");
@@ -119,13 +128,16 @@ export class DemoRun implements AsyncDisposable {
     return `/sys/class/net/us-demo-${this.child.pid}`;
   }
 
-  async #processes(): Promise<string[]> {
-    const mark = `HOSTNAME=shop-${this.child.pid}`;
+  get #temporaryMark(): string {
+    return `TMPDIR=${this.#temporary}`;
+  }
+
+  async #processes(marks: readonly string[] = [`HOSTNAME=shop-${this.child.pid}`, this.#temporaryMark]): Promise<string[]> {
     const isOurs = async (pid: string): Promise<boolean> => {
       const environment = await readFile(`/proc/${pid}/environ`, "latin1").catch(() => "");
-      return environment.split("\0").includes(mark);
+      return environment.split("\0").some((variable) => marks.includes(variable));
     };
-    const pids = await allProcesses();
+    const pids = (await allProcesses()).filter((pid) => pid !== String(this.child.pid));
     const ours = await Promise.all(pids.map(isOurs));
     return pids.filter((_, i) => ours[i]);
   }

@@ -5,17 +5,41 @@ import { spawn } from "node:child_process";
 import { suite, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { missingRequirements } from "../../demo/requirements.ts";
+import { stepNames } from "../../demo/stepNames.ts";
 import { DemoRun } from "../../testing/demoRun.ts";
-import { finished } from "../../testing/runCommand.ts";
+import { finished, runCommand } from "../../testing/runCommand.ts";
 
 const missing = await missingRequirements();
 const skip = missing.length > 0 && process.env["CI"] === undefined ? missing.join("; ") : false;
 
+suite("understudy demo, its arguments", () => {
+  test("--list prints each step with a line, or those that are named", async () => {
+    const { code, stdout, stderr } = await runCommand(["demo", "--list"]);
+    assert.deepEqual([code, stderr], [0, ""]);
+    const lines = stdout.trimEnd().split("\n");
+    assert.deepEqual(
+      lines.map((line) => /^(\w+) +[A-Z]/.exec(line)?.[1]),
+      [...stepNames],
+    );
+    const some = await runCommand(["demo", "--list", "tcp"]);
+    assert.match(some.stdout, /^tcp +You steal a port .*\n$/);
+  });
+
+  test("a step that there is not is a usage error, with the one that was meant", async () => {
+    const { code, stdout, stderr } = await runCommand(["demo", "steal", "mirorr"]);
+    assert.deepEqual([code, stdout], [2, ""]);
+    assert.match(stderr, /'mirorr' is invalid .* Did you mean mirror\? The steps are steal, mirror, .*reconnect\./);
+    const far = await runCommand(["demo", "everything"]);
+    assert.equal(far.code, 2);
+    assert.match(far.stderr, /'step'\. The steps are steal/);
+  });
+});
+
 suite("understudy demo", { skip }, () => {
-  test("shows every step within a screen, and nothing of it stays", async () => {
+  test("shows every step within two screens, and nothing of it stays", async () => {
     const startedAt = performance.now();
     await using run = await DemoRun.start();
-    await run.line(/^ 5 {2}/);
+    await run.line(/x-demo: you/);
     assert.ok((await run.noteNetworks()) >= 4, "target, agent, and what started them");
     assert.equal(await run.ended, 0, run.stderr.join("\n"));
     assert.deepEqual(await run.leftovers(), []);
@@ -30,9 +54,18 @@ suite("understudy demo", { skip }, () => {
       /100 more, .* the same status, headers and body/,
       /SHOP_CURRENCY=EUR/,
       /DATABASE_URL=postgres:/,
-      /\/etc\/shop\/config\.json: \{"name":"Corner Shop"/,
+      /cat \/etc\/shop\/config\.json --agent /,
+      /file +\{"name":"Corner Shop"/,
       /payments is [\d.]+/,
       /GET \/status +200 {2}payments .*"status":"open"/,
+      /understudy mirror 80 --path '\^\/' --agent [\d.]+:61337/,
+      /copy +POST \/cart \{"product":2,"quantity":3\}/,
+      /stolen +0 of coffee, says your laptop/,
+      /afterwards +12 of coffee, says the shop/,
+      /understudy forward 0:payments:8080 --agent /,
+      /understudy exec --agent [\d.]+:61337 -- node -e /,
+      /it prints +\{"service":"payments"/,
+      /cut, and back after \d+ ms/,
       /ended with exit code 0/,
       /nft list tables: none/,
       /Done in .* s/,
@@ -41,12 +74,27 @@ suite("understudy demo", { skip }, () => {
       assert.match(shown, pattern);
     }
     const steps = run.stdout.flatMap((line) => /^ *(\d+) {2}/.exec(line)?.[1] ?? []);
-    assert.deepEqual(steps, ["1", "2", "3", "4", "5", "6", "7", "8", "9"]);
-    assert.ok(run.stdout.length <= 60, `${run.stdout.length} lines`);
+    assert.deepEqual(steps, ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"]);
+    assert.ok(run.stdout.length <= 80, `${run.stdout.length} lines`);
     assert.ok(!shown.includes("\u001b"), "colour, where there is no terminal");
     assert.deepEqual(run.stderr, []);
     const tookMs = performance.now() - startedAt;
     assert.ok(tookMs < 10_000, `${tookMs} ms`);
+  });
+
+  for (const name of stepNames) {
+    test(`${name} is shown alone`, async () => {
+      await using run = await DemoRun.start(name);
+      assert.equal(await run.ended, 0, run.stderr.join("\n"));
+      assert.deepEqual(shownSteps(run), [name]);
+      assert.deepEqual([await run.leftovers(), run.stderr], [[], []]);
+    });
+  }
+
+  test("several are shown once each, in the order of the tour", async () => {
+    await using run = await DemoRun.start("look", "mirror", "look");
+    assert.equal(await run.ended, 0, run.stderr.join("\n"));
+    assert.deepEqual(shownSteps(run), ["mirror", "look"]);
   });
 
   test("two at once do not meet", async () => {
@@ -62,8 +110,11 @@ suite("understudy demo", { skip }, () => {
     ["in the middle of making the pod", (run: DemoRun) => run.cable()],
     ["as the agent starts", (run: DemoRun) => run.line(/^ 2 {2}/)],
     ["while it steals", (run: DemoRun) => run.line(/^ 4 {2}/)],
-    ["in the middle of the visits", (run: DemoRun) => run.line(/^ 5 {2}/)],
-    ["as it leaves", (run: DemoRun) => run.line(/^ 9 {2}/)],
+    ["in the middle of the visits", (run: DemoRun) => run.line(/x-demo: you/)],
+    ["while it mirrors", (run: DemoRun) => run.line(/^ 5 {2}/)],
+    ["while its program runs", (run: DemoRun) => run.programOutside()],
+    ["before its connection breaks", (run: DemoRun) => run.line(/^10 {2}/)],
+    ["as it leaves", (run: DemoRun) => run.line(/^11 {2}/)],
   ] as const) {
     test(`Ctrl-C ${moment} leaves nothing`, async () => {
       await using run = await DemoRun.start();
@@ -78,7 +129,8 @@ suite("understudy demo", { skip }, () => {
   for (const [moment, reached] of [
     ["in the middle of making the pod", (run: DemoRun) => run.cable()],
     ["as the agent starts", (run: DemoRun) => run.line(/^ 2 {2}/)],
-    ["while it steals", (run: DemoRun) => run.line(/^ 5 {2}/)],
+    ["while it steals", (run: DemoRun) => run.line(/x-demo: you/)],
+    ["while its program runs", (run: DemoRun) => run.programOutside()],
   ] as const) {
     test(`SIGKILL ${moment} leaves nothing`, async () => {
       await using run = await DemoRun.start();
@@ -98,7 +150,7 @@ suite("understudy demo", { skip }, () => {
   });
 
   test("--keep leaves the pod running until Ctrl-C, and tells how to reach it", async () => {
-    await using run = await DemoRun.start("--keep");
+    await using run = await DemoRun.start("--keep", "look");
     await run.line(/answered by your server/);
     const url = /curl (http:\S+)/.exec(run.stdout.join("\n"))?.[1] ?? "";
     const answer = await fetch(url);
@@ -121,3 +173,8 @@ suite("understudy demo", { skip }, () => {
     assert.match(stderr, /^understudy: the demo needs root, .*sudo.*\n/);
   });
 });
+
+/** The names in the headings. */
+function shownSteps(run: DemoRun): readonly string[] {
+  return run.stdout.flatMap((line) => /^ *\d+ {2}.* {2}\[(\w+)\]$/.exec(line)?.[1] ?? []);
+}

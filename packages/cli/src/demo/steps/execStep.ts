@@ -4,16 +4,16 @@ import { commandEnvironment } from "../../commands/exec/commandEnvironment.ts";
 import { startProxies } from "../../commands/exec/startProxies.ts";
 import { expect } from "../expect.ts";
 import { runWith } from "../programs.ts";
-import { PAYMENTS_PORT } from "../shopSettings.ts";
 import type { DemoStep } from "./step.ts";
 
-const PROGRAM = `fetch("http://payments:${PAYMENTS_PORT}").then((r) => r.text()).then((t) => console.log(process.env.SHOP_CURRENCY, t))`;
+/** The variable is the shop's, and the name in it is known in the pod only. */
+const PROGRAM = "fetch(process.env.PAYMENTS_URL).then((response) => response.text()).then(console.log)";
 
 export const execStep: DemoStep = {
   name: "exec",
   title: "A program that knows nothing of it runs as if it were in the pod",
   show: async ({ session, agent, narrator, output, signal }) => {
-    narrator.command(`exec`, agent, `-- node -e '${PROGRAM}'`);
+    narrator.command("exec", agent, `-- node -e '${PROGRAM}'`);
     await using owned = new AsyncDisposableStack();
     const proxies = await startProxies(session, output, owned);
     const env = commandEnvironment({ own: process.env, target: await session.env(), keep: [], proxies });
@@ -21,6 +21,6 @@ export const execStep: DemoStep = {
     // It ends by itself when its proxy does.
     const printed = await runWith(env, process.execPath, "-e", PROGRAM);
     narrator.fact("it prints", printed.trim());
-    expect(printed.startsWith('EUR {"service":"payments"'), `the shop's currency and an answer of payments, not ${printed}`);
+    expect(printed.startsWith('{"service":"payments"'), `an answer of payments, not ${printed}`);
   },
 };

@@ -4,14 +4,14 @@ import { expect } from "../expect.ts";
 import { CONFIG_PATH } from "../shopSettings.ts";
 import type { DemoStep } from "./step.ts";
 
-const NAMES = ["SHOP_*", "DATABASE_URL"];
+const VARIABLES = ["SHOP_*", "DATABASE_URL"];
 
 export const lookStep: DemoStep = {
   name: "look",
   title: "Your process sees the environment, the files and the names of the shop",
   show: async ({ pod, session, agent, narrator }) => {
-    narrator.command(`env 'SHOP_*' DATABASE_URL`, agent);
-    const environment = await session.env({ select: NAMES });
+    narrator.command(`env ${VARIABLES.map((name) => `'${name}'`).join(" ")}`, agent);
+    const environment = await session.env({ select: VARIABLES });
     expect(environment.size === 2, `two environment variables, not ${environment.size}`);
     for (const [name, value] of environment) narrator.fact("environment", `${name}=${value}`);
     narrator.command(`cat ${CONFIG_PATH}`, agent);

@@ -18,16 +18,17 @@ export const reconnectStep: DemoStep = {
   show: async (stage) => {
     const { agent, narrator, signal } = stage;
     const { promise: isRestored, resolve } = Promise.withResolvers<void>();
-    let connection: Socket | null = null;
+    const connections: Socket[] = [];
     const openOne = async (ending: AbortSignal) => {
-      connection = await connected(agent, ending);
+      const connection = await connected(agent, ending);
+      connections.push(connection);
       return await openSession(connection, { signal: ending });
     };
     await using session = await LastingSession.open(openOne, { signal, firstDelayMs: FIRST_DELAY_MS, onRestored: resolve });
     await using _stolen = await session.steal(SHOP_PORT, { filter: { kind: "header", value: MINE_FILTER }, onRequest: answerFromLaptop });
     await see(stage, { ...coffee, headers: mine }, LAPTOP);
     const cutAt = performance.now();
-    (connection as Socket | null)?.destroy();
+    connections.at(-1)?.destroy();
     await unlessAborted(isRestored, signal);
     narrator.fact("connection", `cut, and back after ${Math.round(performance.now() - cutAt)} ms, as with steal, mirror and all that last`);
     await see(stage, { ...coffee, headers: mine }, LAPTOP);

@@ -5,7 +5,7 @@ import { answerFromLaptop, LAPTOP } from "../laptop.ts";
 import type { Pod } from "../pod.ts";
 import { SHOP_PORT } from "../shopSettings.ts";
 import type { Stage } from "../stage.ts";
-import { type Answer, visit } from "../visit.ts";
+import { visit } from "../visit.ts";
 import { coffee, mine, MINE_FILTER, order, see, SHOP, shopOf } from "../visitors.ts";
 import type { DemoStep } from "./step.ts";
 
