@@ -27,8 +27,16 @@ export interface Scenario {
 
 /** Runs `work` in a session that ends with it, well-mannered. */
 export async function inSession(world: World, work: (session: Session) => Promise<void>): Promise<void> {
-  await using session = await world.agent.connect();
-  await work(session);
+  const said: string[] = [];
+  await using session = await world.agent.connect({ onLog: ({ message }) => said.push(message) });
+  try {
+    await work(session);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    // What the agent tells a client is often why.
+    error.message += said.map((text) => `; the agent said: ${text}`).join("");
+    throw error;
+  }
 }
 
 /** Longest wait for one thing; a loaded machine takes a second for it at most. */

@@ -1,5 +1,7 @@
 // Lets all scenarios loose on one agent for a long time, has them stop twice, when the agent is warm and at the end, and looks each time at what it holds then.
 
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AgentProcess } from "../pod/agentProcess.ts";
 import { Pod } from "../pod/pod.ts";
@@ -50,6 +52,7 @@ const EXPECTED = new Set(["MALFORMED_MESSAGE"]);
 export async function soak({ warmUpSeconds, seconds, limits, scenarios, onProgress = () => undefined }: SoakOptions): Promise<SoakResult> {
   await using folder = await PeerFolder.make();
   await using pod = await Pod.start();
+  await manyPorts(pod);
   await using http2 = await serveHttp2(pod);
   void http2;
   await using agent = await AgentProcess.start(pod, {
@@ -103,6 +106,15 @@ export async function soak({ warmUpSeconds, seconds, limits, scenarios, onProgre
     .map(({ level, fields }) => `${level} ${fields.code ?? ""} ${fields.message}`);
   const facts: SoakFacts = { warm, end, failures, complaints };
   return { ...facts, warmUpSeconds, seconds, limits, turns, samples, problems: problems(facts, limits) };
+}
+
+/**
+ * Thousands of connections a second from one address use its ports again within seconds. The kernel takes a new connection for the old one of the same ports while it remembers one that
+ * was reset, and does not ask where it is to be redirected: real peers have more addresses, and come less often.
+ */
+async function manyPorts(pod: Pod): Promise<void> {
+  await promisify(execFile)("sysctl", ["-qw", "net.ipv4.ip_local_port_range=1024 65535"]);
+  await pod.exec("sysctl", "-qw", "net.netfilter.nf_conntrack_tcp_timeout_close=1", "net.netfilter.nf_conntrack_tcp_timeout_time_wait=1");
 }
 
 /** One loop of a scenario. Never rejects: what goes wrong is noted. */
