@@ -1,21 +1,12 @@
-// A node for tests: containerd with runc, as a cluster's node has them, in a process and mount namespace of its own, where nobody else meets them. Its
-// containers have networks of their own, each with a link to the test's, and the target of `pod/` in them. Everything ends with the node's process 1, thus
-// with the test, also when that is killed.
+// A node with containerd and runc, as a cluster's nodes have them. Its containers have networks of their own, each with a link to the test's, and the target of `pod/` in them.
 
-import { type ChildProcessByStdio, execFile, spawn, spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
-import type { Readable, Writable } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
-import { moveOutside, onlyChild, targetFile, targetHost } from "../pod/pod.ts";
+import { targetHost } from "../pod/pod.ts";
 import { nameServer } from "../pod/ports.ts";
-
-const run = promisify(execFile);
-
-const repository = fileURLToPath(new URL("../..", import.meta.url));
+import { sharedFolders, START_MS, targetProgram, TestNode } from "./testNode.ts";
 
 /** Where Kubernetes has its containers. */
 const NAMESPACE = "k8s.io";
@@ -29,17 +20,10 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"
   address = "/run/containerd/containerd.sock"
 `;
 
-/** In the mount namespace of the node only. */
-const nodeSetUp = `
-  mount -t tmpfs understudy /run
-  mkdir -p /run/containerd /run/node/rootfs
-  echo ready
-  read -r _
+const runtime = `
+  mkdir -p /run/containerd
   containerd --config /run/node/config.toml --log-level error >/run/node/log 2>&1 &
-  exec cat
 `;
-
-const START_MS = 15_000;
 
 /** Why containers cannot be run here; false where they can. In CI they must. */
 export function containersSkipReason(): string | false {
@@ -69,46 +53,15 @@ export interface Container extends AsyncDisposable {
   kill(): Promise<void>;
 }
 
-export class ContainerNode implements AsyncDisposable {
-  readonly #init: ChildProcessByStdio<Writable, Readable, null>;
-  readonly #controlGroup = `understudy-test-${process.pid}`;
-  #pid = 0;
-
-  private constructor() {
-    const namespaces = ["--pid", "--mount", "--fork", "--kill-child", "--mount-proc"];
-    this.#init = spawn("unshare", [...namespaces, "sh", "-ec", nodeSetUp], { stdio: ["pipe", "pipe", "inherit"], detached: true });
-    this.#init.stdin.on("error", () => undefined);
-  }
-
+export class ContainerNode extends TestNode {
   /** Starts a node; containerd answers on return. */
   static async start(): Promise<ContainerNode> {
-    const node = new ContainerNode();
-    try {
-      await node.#start();
-      return node;
-    } catch (error) {
-      await node[Symbol.asyncDispose]();
-      throw error;
-    }
-  }
-
-  /** The node's process 1, as the test sees it. */
-  get pid(): number {
-    return this.#pid;
-  }
-
-  /** Where a process in the node's process namespace finds the node's files, as an agent's pod has them at `/host`. */
-  readonly hostRoot = "/proc/1/root";
-
-  /** A path of the node, for the test. */
-  path(path: string): string {
-    return `/proc/${this.#pid}/root${path}`;
-  }
-
-  /** Runs a program on the node, in the test's network, and returns what it prints. */
-  async exec(...command: readonly string[]): Promise<string> {
-    const { stdout } = await run("nsenter", this.#entering(command), { timeout: 20_000 });
-    return stdout;
+    const node = new ContainerNode({ runtime, name: "understudy-test" });
+    await node.begin(
+      () => node.#writeFiles(),
+      () => node.exec("ctr", "version"),
+    );
+    return node;
   }
 
   /** The same in a container's network. */
@@ -125,16 +78,12 @@ export class ContainerNode implements AsyncDisposable {
 
   /** Starts a container with the target of `pod/targetFixture.ts`, at the addresses of the pod; one at a time has the link to the test. */
   async startContainer(id: string, { env = {}, before = "", capabilities = [] }: ContainerOptions = {}): Promise<Container> {
-    const fixture = fileURLToPath(new URL("../pod/targetFixture.ts", import.meta.url));
-    const mounts = ["/usr", "/lib", "/lib64", "/bin", repository].flatMap((path) => {
-      const at = path.replace(/\/$/, "");
-      return ["--mount", `type=bind,src=${at},dst=${at},options=rbind:ro`];
-    });
+    const mounts = sharedFolders.flatMap((path) => ["--mount", `type=bind,src=${path},dst=${path},options=rbind:ro`]);
     const variables = Object.entries(env).flatMap(([name, value]) => ["--env", `${name}=${value}`]);
-    const flags = ["--rm", "--rootfs", "--cgroup", `/${this.#controlGroup}/${id}`, ...capabilities.flatMap((name) => ["--cap-add", name])];
-    const target = ["/bin/sh", "-c", `${before}\nexec "$0" --conditions=source "$1"`, process.execPath, fixture];
+    const flags = ["--rm", "--rootfs", "--cgroup", `/${this.controlGroup}/${id}`, ...capabilities.flatMap((name) => ["--cap-add", name])];
+    const target = ["/bin/sh", "-c", `${before}\nexec "$0" --conditions=source "$1"`, process.execPath, targetProgram];
     const command = ["ctr", "-n", NAMESPACE, "run", ...flags, ...mounts, ...variables, "/run/node/rootfs", id, ...target];
-    const child = spawn("nsenter", this.#entering(command), { stdio: ["pipe", "pipe", "inherit"] });
+    const child = spawn("nsenter", this.entering(command), { stdio: ["pipe", "pipe", "inherit"] });
     child.stdin.on("error", () => undefined);
     const exited = once(child, "exit");
     const kill = async (): Promise<void> => {
@@ -167,47 +116,10 @@ export class ContainerNode implements AsyncDisposable {
     return container;
   }
 
-  /** Ends everything of the node. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    const exited = once(this.#init, "exit");
-    this.#init.stdin.end();
-    await exited;
-    await run("sh", [
-      "-c",
-      `for path in /sys/fs/cgroup /sys/fs/cgroup/*; do rmdir $path/${this.#controlGroup}/* $path/${this.#controlGroup}; done 2>/dev/null; true`,
-    ]);
-  }
-
-  async #start(): Promise<void> {
-    await once(this.#init.stdout, "data");
-    this.#pid = await onlyChild(this.#init.pid ?? 0);
-    await moveOutside();
-    await run("ip", ["link", "set", "lo", "up"]);
+  async #writeFiles(): Promise<void> {
+    const etc = this.path("/run/node/rootfs/etc");
     await writeFile(this.path("/run/node/config.toml"), config);
-    await this.#makeRoot();
-    this.#init.stdin.write("\n");
-    const deadline = performance.now() + START_MS;
-    for (;;) {
-      try {
-        await this.exec("ctr", "version");
-        return;
-      } catch (error) {
-        if (performance.now() > deadline) throw new Error("containerd does not start", { cause: error });
-        await sleep(50);
-      }
-    }
-  }
-
-  /** The root directory of containers: little of its own, the rest is mounted. */
-  async #makeRoot(): Promise<void> {
-    const root = this.path("/run/node/rootfs");
-    for (const directory of ["etc", "srv/understudy", "tmp"]) await mkdir(`${root}/${directory}`, { recursive: true });
-    await writeFile(`${root}${targetFile.path}`, targetFile.text);
-    await writeFile(`${root}/etc/hosts`, `127.0.0.1 localhost\n${targetHost.address} ${targetHost.name}\n`);
-    await writeFile(`${root}/etc/resolv.conf`, `nameserver ${nameServer.ip}\noptions timeout:1 attempts:1\n`);
-  }
-
-  #entering(command: readonly string[]): string[] {
-    return ["--target", String(this.#pid), "--pid", "--mount", "--", ...command];
+    await writeFile(`${etc}/hosts`, `127.0.0.1 localhost\n${targetHost.address} ${targetHost.name}\n`);
+    await writeFile(`${etc}/resolv.conf`, `nameserver ${nameServer.ip}\noptions timeout:1 attempts:1\n`);
   }
 }

@@ -61,6 +61,6 @@ suite("a container of Docker", { skip: dockerSkipReason() }, () => {
       "--docker",
       "named",
     ];
-    assert.equal(await node.exec(...command), "COLOUR=green");
+    assert.equal((await node.exec(...command)).trim(), "COLOUR=green");
   });
 });

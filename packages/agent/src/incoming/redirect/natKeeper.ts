@@ -5,14 +5,8 @@
 //
 import { NetfilterSocket } from "@understudy/native";
 import {
-  NFNL_MSG_BATCH_BEGIN,
   NFNL_MSG_BATCH_END,
   NFNL_SUBSYS_NFTABLES,
-  NFT_MSG_NEWCHAIN,
-  NFT_MSG_NEWRULE,
-  NFT_MSG_NEWTABLE,
-  NFT_TABLE_F_OWNER,
-  NFPROTO_INET,
   NFPROTO_UNSPEC,
   NLA_F_NESTED,
   NLM_F,
@@ -21,6 +15,7 @@ import {
   text,
   u32,
 } from "./nftMessage.ts";
+import { ownedNatChain } from "./ownedNatChain.ts";
 
 const NFT_REG_1 = 1;
 const NFT_CT_STATE = 0;
@@ -36,35 +31,13 @@ const priority = 300;
 export async function keepNat(table: string): Promise<Disposable> {
   using stack = new DisposableStack();
   const socket = stack.use(new NetfilterSocket());
-  const create = NLM_F.request | NLM_F.ack | NLM_F.create | NLM_F.exclusive;
-  const hook = Buffer.concat([attribute(1, u32(NF_INET_LOCAL_OUT)), attribute(2, u32(priority))]);
   const loadState = Buffer.concat([
     attribute(1, text("ct")),
     attribute(2 | NLA_F_NESTED, Buffer.concat([attribute(1, u32(NFT_REG_1)), attribute(2, u32(NFT_CT_STATE))])),
   ]);
   await socket.request(
     Buffer.concat([
-      message(NFNL_MSG_BATCH_BEGIN, NLM_F.request, NFPROTO_UNSPEC, NFNL_SUBSYS_NFTABLES),
-      message(NFT_MSG_NEWTABLE, create, NFPROTO_INET, 0, attribute(1, text(table)), attribute(2, u32(NFT_TABLE_F_OWNER))),
-      message(
-        NFT_MSG_NEWCHAIN,
-        create,
-        NFPROTO_INET,
-        0,
-        attribute(1, text(table)),
-        attribute(3, text("keep")),
-        attribute(4 | NLA_F_NESTED, hook),
-        attribute(7, text("nat")),
-      ),
-      message(
-        NFT_MSG_NEWRULE,
-        NLM_F.request | NLM_F.ack | NLM_F.create,
-        NFPROTO_INET,
-        0,
-        attribute(1, text(table)),
-        attribute(2, text("keep")),
-        attribute(4 | NLA_F_NESTED, attribute(1 | NLA_F_NESTED, loadState)),
-      ),
+      ownedNatChain({ table, chain: "keep", hook: NF_INET_LOCAL_OUT, priority, expression: loadState }),
       message(NFNL_MSG_BATCH_END, NLM_F.request, NFPROTO_UNSPEC, NFNL_SUBSYS_NFTABLES),
     ]),
   );
