@@ -1,7 +1,7 @@
 // How a session begins.
 
 import { once } from "node:events";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { SessionClosedError } from "./errors.ts";
 import { Session, type SessionOptions } from "./session.ts";
@@ -16,16 +16,20 @@ export interface ConnectAgentOptions extends SessionOptions {
  * @throws SessionClosedError when the agent does not answer as one; the system's error when it cannot be reached.
  */
 export async function connectAgent({ host, port, ...options }: ConnectAgentOptions): Promise<Session> {
-  const { signal } = options;
+  return await openSession(await connectSocket({ host, port }, options.signal), options);
+}
+
+/** A TCP connection as sessions want theirs. Rejects with the system's error, or the reason of `signal`. */
+export async function connectSocket(address: { readonly host: string; readonly port: number }, signal?: AbortSignal): Promise<Socket> {
   signal?.throwIfAborted();
-  const socket = connect({ host, port, noDelay: true, keepAlive: true });
+  const socket = connect({ ...address, noDelay: true, keepAlive: true });
   try {
     await once(socket, "connect", signal === undefined ? {} : { signal });
+    return socket;
   } catch (error) {
     socket.destroy();
     throw error;
   }
-  return await openSession(socket, options);
 }
 
 /**

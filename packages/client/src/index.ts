@@ -1,7 +1,7 @@
 // A client of a mirrord agent: sessions over any duplex stream, with the target's files, names, environment and network.
 // It knows nothing of Kubernetes: how the agent's port is reached is the caller's.
 
-export { connectAgent, type ConnectAgentOptions, openSession } from "./connect.ts";
+export { connectAgent, type ConnectAgentOptions, connectSocket, openSession } from "./connect.ts";
 export type { ConnectionStream } from "./connectionStream.ts";
 export { AgentError, SessionClosedError, type SessionEnd, UnsupportedByAgentError } from "./errors.ts";
 export { FileError } from "./files/fileError.ts";

@@ -9,7 +9,7 @@ import { ErrorCode } from "../incoming/http2/errors.ts";
 import type { Field } from "../incoming/http2/fields.ts";
 import { END_STREAM, frame, FrameWatcher, headers, opening, request, types, uint32 } from "./http2Fixture.ts";
 import { hearRequest, settled } from "./incomingActorsFixture.ts";
-import { PodUnderTest } from "./incomingFixture.ts";
+import { httpLimits, PodUnderTest } from "./incomingFixture.ts";
 import type { Client } from "./sessionFixture.ts";
 
 const mine: readonly Field[] = [...request, ["x-user", "me"]];
@@ -461,13 +461,7 @@ suite("a stolen HTTP/2 request", () => {
 
   test("of a peer that takes nothing of its answer is given up after a while", async () => {
     await using pod = await startPod({
-      http: {
-        head: { headMaxBytes: 65_536, maxFields: 256 },
-        bodyMaxBytes: 65_536,
-        bodyTimeoutMs: 1000,
-        headTimeoutMs: 60_000,
-        stuckTimeoutMs: 200,
-      },
+      http: { ...httpLimits, stuckTimeoutMs: 200 },
     });
     using client = await pod.client();
     await pod.steal(client);
@@ -483,13 +477,7 @@ suite("a stolen HTTP/2 request", () => {
 suite("filters of HTTP/2 requests", () => {
   test("see bodies, within limits", async () => {
     await using pod = await startPod({
-      http: {
-        head: { headMaxBytes: 65_536, maxFields: 256 },
-        bodyMaxBytes: 100_000,
-        bodyTimeoutMs: 300,
-        headTimeoutMs: 60_000,
-        stuckTimeoutMs: 60_000,
-      },
+      http: { ...httpLimits, bodyMaxBytes: 100_000, bodyTimeoutMs: 300 },
     });
     using client = await pod.client();
     client.send({

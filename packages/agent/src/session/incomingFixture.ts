@@ -1,6 +1,7 @@
 // Incoming traffic without a kernel's redirect, for tests: peers connect to a front door, and each connection counts as one that was addressed to the
 // target's port and redirected. Everything behind the door is the real thing.
 
+import type { HttpLimits } from "../incoming/http/httpLimits.ts";
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { createFilterServices } from "../incoming/http/filter/filterServices.ts";
@@ -9,6 +10,15 @@ import { type Acceptor, takeListeningSocket } from "../socket/acceptHandles.ts";
 import { ReceiveBuffers } from "../socket/receiveBuffer.ts";
 import { CurrentWork } from "../task/currentWork.ts";
 import { AgentUnderTest, type Client, listening, portOf } from "./sessionFixture.ts";
+
+/** What tests of other things have; those of limits change one. */
+export const httpLimits: HttpLimits = {
+  head: { headMaxBytes: 64 * 1024, maxFields: 256 },
+  bodyMaxBytes: 64 * 1024,
+  bodyTimeoutMs: 1000,
+  headTimeoutMs: 60_000,
+  stuckTimeoutMs: 60_000,
+};
 
 export class PodUnderTest implements AsyncDisposable {
   readonly agent: AgentUnderTest;
@@ -82,13 +92,7 @@ export class PodUnderTest implements AsyncDisposable {
           maxPendingBytes: 512 * 1024,
           budget,
           maxHeldBytes: 8 << 20,
-          http: {
-            head: { headMaxBytes: 64 * 1024, maxFields: 256 },
-            bodyMaxBytes: 64 * 1024,
-            bodyTimeoutMs: 1000,
-            headTimeoutMs: 60_000,
-            stuckTimeoutMs: 60_000,
-          },
+          http: httpLimits,
           filters: createFilterServices({ jq: null }),
           ...options,
         })),

@@ -21,16 +21,10 @@ import {
   settled,
   steal,
 } from "./incomingActorsFixture.ts";
-import { PodUnderTest } from "./incomingFixture.ts";
+import { httpLimits, PodUnderTest } from "./incomingFixture.ts";
 import type { Client } from "./sessionFixture.ts";
 
-const HTTP = {
-  head: { headMaxBytes: 4096, maxFields: 20 },
-  bodyMaxBytes: 64 * 1024,
-  bodyTimeoutMs: 1000,
-  headTimeoutMs: 60_000,
-  stuckTimeoutMs: 60_000,
-};
+const HTTP = { ...httpLimits, head: { headMaxBytes: 4096, maxFields: 20 } };
 const data = (text: string): InternalHttpBodyFrame => ({ kind: "data", value: Buffer.from(text) });
 
 function respondStart(client: Client, connectionId: Id, frames: readonly InternalHttpBodyFrame[], headers: [string, string][] = []): void {

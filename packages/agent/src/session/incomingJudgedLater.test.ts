@@ -20,17 +20,11 @@ import {
   settled,
   stealBy,
 } from "./incomingActorsFixture.ts";
-import { PodUnderTest } from "./incomingFixture.ts";
+import { httpLimits, PodUnderTest } from "./incomingFixture.ts";
 
 const FOR_ME: HttpFilter = { kind: "body", value: { kind: "json", value: { query: "$.user", matches: "^me$" } } };
 const LIMIT = 1000;
-const HTTP = {
-  head: { headMaxBytes: 64 * 1024, maxFields: 256 },
-  bodyMaxBytes: LIMIT,
-  bodyTimeoutMs: 60_000,
-  headTimeoutMs: 60_000,
-  stuckTimeoutMs: 60_000,
-};
+const HTTP = { ...httpLimits, bodyMaxBytes: LIMIT, bodyTimeoutMs: 60_000 };
 
 const head = (...lines: string[]): string => `POST / HTTP/1.1\r\nHost: shop\r\n${lines.map((line) => `${line}\r\n`).join("")}\r\n`;
 const withLength = (body: string): string => head(`Content-Length: ${body.length}`) + body;

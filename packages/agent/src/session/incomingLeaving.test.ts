@@ -18,16 +18,9 @@ import {
   settled,
   steal,
 } from "./incomingActorsFixture.ts";
-import { type Peer, PodUnderTest } from "./incomingFixture.ts";
+import { httpLimits, type Peer, PodUnderTest } from "./incomingFixture.ts";
 import type { Client } from "./sessionFixture.ts";
 
-const LIMITS = {
-  head: { headMaxBytes: 64 * 1024, maxFields: 256 },
-  bodyMaxBytes: 64 * 1024,
-  bodyTimeoutMs: 1000,
-  headTimeoutMs: 60_000,
-  stuckTimeoutMs: 60_000,
-};
 const POST = (path: string, bytes: number, ...headers: string[]): string =>
   `POST ${path} HTTP/1.1\r\nHost: shop\r\nContent-Length: ${bytes}\r\n${headers.map((line) => `${line}\r\n`).join("")}\r\n`;
 
@@ -219,7 +212,7 @@ for (const [what, ahead] of [
 }
 
 test("a peer that reads nothing of a large answer does not hold up the client that gave it, and is cut off in the end", async () => {
-  await using pod = await PodUnderTest.start(createServer(), { http: { ...LIMITS, stuckTimeoutMs: 600 } });
+  await using pod = await PodUnderTest.start(createServer(), { http: { ...httpLimits, stuckTimeoutMs: 600 } });
   using client = await pod.client();
   await pod.steal(client);
   using deaf = await pod.peer();

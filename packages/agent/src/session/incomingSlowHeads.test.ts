@@ -4,15 +4,9 @@ import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { test } from "node:test";
 import { assertGivenBack, GET, manualTarget, MINE, nextStart, OK, respond } from "./incomingActorsFixture.ts";
-import { PodUnderTest } from "./incomingFixture.ts";
+import { httpLimits, PodUnderTest } from "./incomingFixture.ts";
 
-const http = {
-  head: { headMaxBytes: 64 * 1024, maxFields: 256 },
-  bodyMaxBytes: 64 * 1024,
-  bodyTimeoutMs: 1000,
-  headTimeoutMs: 50,
-  stuckTimeoutMs: 60_000,
-};
+const http = { ...httpLimits, headTimeoutMs: 50 };
 
 test("half a head reaches the target in the end, which answers it as it likes", async () => {
   const target = manualTarget();
@@ -42,7 +36,7 @@ test("behind an answer that the target knows nothing of, half a head is answered
 });
 
 test("a head that comes in pieces in time is judged", async () => {
-  await using pod = await PodUnderTest.start(createServer(), { http: { ...http, headTimeoutMs: 60_000 } });
+  await using pod = await PodUnderTest.start(createServer(), { http: httpLimits });
   using client = await pod.client();
   await pod.steal(client, `^${MINE}$`);
   using peer = await pod.peer();

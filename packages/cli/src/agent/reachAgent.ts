@@ -1,9 +1,8 @@
 // From a choice to an agent that can be talked to. What was started for it ends with it.
 
-import { once } from "node:events";
-import { connect } from "node:net";
 import type { Duplex } from "node:stream";
-import { formatHostPort, type HostPort } from "../hostPort.ts";
+import { connectSocket } from "@understudy/client";
+import { formatHostPort } from "../hostPort.ts";
 import type { Output } from "../output.ts";
 import type { AgentChoice, ClusterTargetChoice } from "./agentChoice.ts";
 import type { InClusterChoice } from "./kubernetes/reachInCluster.ts";
@@ -26,7 +25,7 @@ export async function reachAgent(choice: AgentChoice, output: Output, signal: Ab
       const { address } = choice;
       return {
         name: `the agent at ${formatHostPort(address)}`,
-        connect: (connecting) => connectTo(address, connecting),
+        connect: (connecting) => connectSocket(address, connecting),
         [Symbol.asyncDispose]: () => Promise.resolve(),
       };
     }
@@ -42,7 +41,7 @@ export async function reachAgent(choice: AgentChoice, output: Output, signal: Ab
       const agent = await LocalAgent.start(choice, { output, signal });
       return {
         name: agent.name,
-        connect: (connecting) => connectTo(agent.address, connecting),
+        connect: (connecting) => connectSocket(agent.address, connecting),
         [Symbol.asyncDispose]: () => agent[Symbol.asyncDispose](),
       };
     }
@@ -52,15 +51,4 @@ export async function reachAgent(choice: AgentChoice, output: Output, signal: Ab
 /** The same choice in the words of `kubernetes/`. */
 export function inClusterChoice({ kind, name, container, cluster, image, isEphemeral }: ClusterTargetChoice): InClusterChoice {
   return { target: { kind, name, container }, cluster, image, isEphemeral };
-}
-
-async function connectTo(address: HostPort, signal: AbortSignal): Promise<Duplex> {
-  const socket = connect({ ...address, noDelay: true, keepAlive: true });
-  try {
-    await once(socket, "connect", { signal });
-    return socket;
-  } catch (error) {
-    socket.destroy();
-    throw error;
-  }
 }

@@ -1,36 +1,21 @@
 // The arguments and the help of `understudy mirror`.
 
 import type { Command } from "commander";
-import { addAgentOptions, type AgentOptions } from "../../agent/agentChoice.ts";
-import { argument } from "../../arguments.ts";
+import { addAgentOptions } from "../../agent/agentChoice.ts";
 import type { CommandContext } from "../../context.ts";
-import type { HostPort } from "../../hostPort.ts";
-import { addFilterOptions, filterChoice, filterHelp, type FilterOptions } from "../../incoming/filterOptions.ts";
-import { parseServerHost, type PortMapping, repeatedMapping, type ServerHost, serversOf } from "../../incoming/portMapping.ts";
-
-interface Options extends AgentOptions, FilterOptions {
-  readonly to?: ServerHost;
-  readonly http2?: boolean;
-  readonly json?: boolean;
-}
+import { filterChoice, filterHelp } from "../../incoming/filterOptions.ts";
+import type { PortMapping } from "../../incoming/portMapping.ts";
+import { addTrafficOptions, serversFor, type TrafficOptions } from "../../incoming/trafficOptions.ts";
 
 export function addMirrorCommand(program: Command, { output, exitWith }: CommandContext): void {
   const command = addAgentOptions(program.command("mirror"))
     .summary("see a target's requests, and try servers of this machine on copies of them")
-    .description("Shows what arrives at a target's ports, and gives copies to servers of this machine. The target answers as ever.")
-    .argument("<ports...>", "PORT or PORT:LOCAL: ports of the target, and of this machine", repeatedMapping)
-    .option("--to <host>", "host of the servers, or HOST:PORT for one port (default: localhost)", argument(parseServerHost));
-  addFilterOptions(command)
-    .option("--http2", "speak HTTP/2 to the servers for requests that came as HTTP/2; for gRPC that is tried anyway")
+    .description("Shows what arrives at a target's ports, and gives copies to servers of this machine. The target answers as ever.");
+  addTrafficOptions(command)
     .option("--json", "print one JSON object a request")
     .addHelpText("after", mirrorHelp)
-    .action(async (mappings: readonly PortMapping[], options: Options) => {
-      let servers: ReadonlyMap<number, HostPort | null> = new Map();
-      try {
-        servers = serversOf(mappings, options.to);
-      } catch (error) {
-        command.error(`error: ${error instanceof Error ? error.message : String(error)}`);
-      }
+    .action(async (mappings: readonly PortMapping[], options: TrafficOptions) => {
+      const servers = serversFor(command, mappings, options.to);
       const { mirror } = await import("./mirror.ts");
       const { http2 = false, json = false } = options;
       exitWith(await mirror({ ...options, servers, filters: filterChoice(options), http2, json }, output));

@@ -1,39 +1,30 @@
 // The arguments and the help of `understudy steal`.
 
 import type { Command } from "commander";
-import { addAgentOptions, type AgentOptions } from "../../agent/agentChoice.ts";
-import { argument } from "../../arguments.ts";
+import { addAgentOptions } from "../../agent/agentChoice.ts";
 import type { CommandContext } from "../../context.ts";
 import type { HostPort } from "../../hostPort.ts";
-import { addFilterOptions, filterChoice, filterHelp, type FilterOptions } from "../../incoming/filterOptions.ts";
-import { parseServerHost, type PortMapping, repeatedMapping, type ServerHost, serversOf } from "../../incoming/portMapping.ts";
+import { filterChoice, filterHelp } from "../../incoming/filterOptions.ts";
+import type { PortMapping } from "../../incoming/portMapping.ts";
+import { addTrafficOptions, serversFor, type TrafficOptions } from "../../incoming/trafficOptions.ts";
 
-interface Options extends AgentOptions, FilterOptions {
-  readonly to?: ServerHost;
-  readonly http2?: boolean;
+/** Beside those that `mirror` has, too. */
+interface Options extends TrafficOptions {
   readonly fallback?: boolean;
-  readonly json?: boolean;
 }
 
 export function addStealCommand(program: Command, { output, exitWith }: CommandContext): void {
   const command = addAgentOptions(program.command("steal"))
     .summary("answer a target's requests with servers of this machine")
-    .description("Takes requests of a target's ports through an agent and has them answered by servers of this machine.")
-    .argument("<ports...>", "PORT or PORT:LOCAL: ports of the target, and of this machine", repeatedMapping)
-    .option("--to <host>", "host of the servers, or HOST:PORT for one port (default: localhost)", argument(parseServerHost));
-  addFilterOptions(command)
-    .option("--http2", "speak HTTP/2 to the servers for requests that came as HTTP/2; for gRPC that is tried anyway")
+    .description("Takes requests of a target's ports through an agent and has them answered by servers of this machine.");
+  addTrafficOptions(command)
     .option("--fallback", "let the target answer what its server does not")
     .option("--json", "print one JSON object a request")
     .addHelpText("after", stealHelp)
     .action(async (mappings: readonly PortMapping[], options: Options) => {
       const servers = new Map<number, HostPort>();
-      try {
-        for (const [port, server] of serversOf(mappings, options.to)) {
-          servers.set(port, server ?? { host: options.to?.host ?? "localhost", port });
-        }
-      } catch (error) {
-        command.error(`error: ${error instanceof Error ? error.message : String(error)}`);
+      for (const [port, server] of serversFor(command, mappings, options.to)) {
+        servers.set(port, server ?? { host: options.to?.host ?? "localhost", port });
       }
       const { steal } = await import("./steal.ts");
       const { http2 = false, fallback = false, json = false } = options;

@@ -1,9 +1,7 @@
 // A connection to the agent that breaks is made again, with what was subscribed over it.
 
-import { once } from "node:events";
-import { connect, type Socket } from "node:net";
-import { LastingSession, openSession } from "@understudy/client";
-import type { HostPort } from "../../hostPort.ts";
+import type { Socket } from "node:net";
+import { connectSocket, LastingSession, openSession } from "@understudy/client";
 import { answerFromLaptop, LAPTOP } from "../laptop.ts";
 import { unlessAborted } from "../programs.ts";
 import { SHOP_PORT } from "../shopSettings.ts";
@@ -20,7 +18,7 @@ export const reconnectStep: DemoStep = {
     const { promise: isRestored, resolve } = Promise.withResolvers<void>();
     const connections: Socket[] = [];
     const openOne = async (ending: AbortSignal) => {
-      const connection = await connected(agent, ending);
+      const connection = await connectSocket(agent, ending);
       connections.push(connection);
       return await openSession(connection, { signal: ending });
     };
@@ -34,14 +32,3 @@ export const reconnectStep: DemoStep = {
     await see(stage, { ...coffee, headers: mine }, LAPTOP);
   },
 };
-
-async function connected(agent: HostPort, signal: AbortSignal): Promise<Socket> {
-  const socket = connect({ ...agent, noDelay: true });
-  try {
-    await once(socket, "connect", { signal });
-    return socket;
-  } catch (error) {
-    socket.destroy();
-    throw error;
-  }
-}
