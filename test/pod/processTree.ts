@@ -1,6 +1,6 @@
 // What a process and all its descendants use, as the kernel counts it in /proc: processor time, memory, open descriptors. It changes nothing about them.
 
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, readlink } from "node:fs/promises";
 
 /** The kernel's unit of processor time in /proc/PID/stat, the same on all processors that Node runs on. */
 const TICKS_PER_SECOND = 100;
@@ -37,6 +37,11 @@ export class ProcessTree {
   async use(): Promise<ProcessUse[]> {
     const uses = await Promise.all((await this.pids()).map((pid) => useOf(pid).catch(() => null)));
     return uses.filter((use) => use !== null);
+  }
+
+  /** What every descriptor leads to, as the kernel names it without the number: "socket", "pipe", a path. */
+  async openFiles(): Promise<string[]> {
+    return (await Promise.all((await this.pids()).map(openFilesOf))).flat();
   }
 
   /** Sum of a figure over all processes now. */
@@ -82,6 +87,12 @@ async function useOf(pid: number): Promise<ProcessUse> {
     descriptors: descriptors.length,
     threads: Number(statusField(status, "Threads")),
   };
+}
+
+async function openFilesOf(pid: number): Promise<string[]> {
+  const descriptors = await readdir(`/proc/${pid}/fd`).catch(() => []);
+  const targets = await Promise.all(descriptors.map((descriptor) => readlink(`/proc/${pid}/fd/${descriptor}`).catch(() => null)));
+  return targets.filter((target) => target !== null).map((target) => target.replace(/:\[\d+\]$/, ""));
 }
 
 async function processorMsOf(pid: number): Promise<number> {

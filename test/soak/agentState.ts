@@ -19,7 +19,8 @@ export interface AgentState {
   readonly residentMiB: number;
   /** Pages that are shared are divided among those who share them. */
   readonly proportionalMiB: number;
-  readonly descriptors: number;
+  /** What each open descriptor leads to. */
+  readonly descriptors: readonly string[];
   readonly threads: number;
   /** Commands of its children. */
   readonly children: readonly string[];
@@ -38,13 +39,14 @@ export interface RestingState extends AgentState {
 }
 
 export async function agentState(pod: Pod, tree: ProcessTree): Promise<AgentState> {
-  const [uses, rules, ports, gauges] = await Promise.all([tree.use(), pod.redirectRules(), redirectedPorts(pod), busyGauges()]);
-  const sum = (figure: "residentMiB" | "proportionalMiB" | "descriptors" | "threads"): number =>
-    uses.reduce((all, use) => all + use[figure], 0);
+  // The processes first and alone: an agent that is asked for its metrics has a connection more, and files of /proc open.
+  const [uses, descriptors] = await Promise.all([tree.use(), tree.openFiles()]);
+  const [rules, ports, gauges] = await Promise.all([pod.redirectRules(), redirectedPorts(pod), busyGauges()]);
+  const sum = (figure: "residentMiB" | "proportionalMiB" | "threads"): number => uses.reduce((all, use) => all + use[figure], 0);
   return {
     residentMiB: sum("residentMiB"),
     proportionalMiB: sum("proportionalMiB"),
-    descriptors: sum("descriptors"),
+    descriptors,
     threads: sum("threads"),
     children: uses.slice(1).map(({ command }) => command),
     rules,

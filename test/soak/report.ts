@@ -17,7 +17,7 @@ export function markdown(result: SoakResult): string {
     "|---|---:|---:|",
     row("resident memory, MiB", warm, end, ({ residentMiB }) => residentMiB.toFixed(1)),
     row("memory with shared pages divided, MiB", warm, end, ({ proportionalMiB }) => proportionalMiB.toFixed(1)),
-    row("open descriptors", warm, end, ({ descriptors }) => String(descriptors)),
+    row("open descriptors", warm, end, ({ descriptors }) => String(descriptors.length)),
     row("threads", warm, end, ({ threads }) => String(threads)),
     row("wake-ups a second", warm, end, ({ wakeUps }) => wakeUps.toFixed(1)),
     row("children", warm, end, ({ children }) => String(children.length)),

@@ -18,7 +18,7 @@ const FAILED_TURNS_MAX = 5;
 const resting: RestingState = {
   residentMiB: 70,
   proportionalMiB: 50,
-  descriptors: 30,
+  descriptors: ["socket", "pipe"],
   threads: 20,
   children: [],
   rules: [],
@@ -46,7 +46,7 @@ suite("soak", () => {
     const end: RestingState = {
       residentMiB: 76,
       proportionalMiB: 56,
-      descriptors: 31,
+      descriptors: ["socket", "socket", "pipe", "/a/file"],
       threads: 21,
       children: ["nft"],
       rules: ["table inet understudy"],
@@ -58,7 +58,7 @@ suite("soak", () => {
     for (const word of [
       "residentMiB",
       "proportionalMiB",
-      "1 descriptors",
+      "2 descriptors were left open; new: 1 socket, 1 /a/file",
       "1 threads",
       "timer",
       "rules",

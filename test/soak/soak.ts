@@ -23,7 +23,8 @@ export interface SoakOptions {
   readonly onProgress?: (text: string) => void;
 }
 
-export interface SoakSample extends Pick<AgentState, "residentMiB" | "proportionalMiB" | "descriptors"> {
+export interface SoakSample extends Pick<AgentState, "residentMiB" | "proportionalMiB"> {
+  readonly descriptors: number;
   /** Since the start of the load, rests included. */
   readonly atSeconds: number;
 }
@@ -77,7 +78,8 @@ export async function soak({ warmUpSeconds, seconds, limits, scenarios, onProgre
       const phaseEndMs = performance.now() + phaseSeconds * 1000;
       while (performance.now() < phaseEndMs) {
         await sleep(Math.min(SAMPLE_EVERY_MS, Math.max(0, phaseEndMs - performance.now())));
-        const { residentMiB, proportionalMiB, descriptors } = await agentState(pod, tree);
+        const { residentMiB, proportionalMiB, descriptors: open } = await agentState(pod, tree);
+        const descriptors = open.length;
         const atSeconds = Math.round((performance.now() - startedAt) / 1000);
         samples.push({ atSeconds, residentMiB, proportionalMiB, descriptors });
         onProgress(`${name}, ${atSeconds} s: ${residentMiB.toFixed(1)} MiB resident, ${descriptors} descriptors`);

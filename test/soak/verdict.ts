@@ -33,7 +33,11 @@ export function problems({ warm, end, failures, complaints }: SoakFacts, limits:
     if (grown > limits.memoryMiB)
       found.push(`${figure} grew by ${grown.toFixed(1)} MiB, from ${warm[figure].toFixed(1)}; the limit is ${limits.memoryMiB}`);
   }
-  if (end.descriptors > warm.descriptors) found.push(`${end.descriptors - warm.descriptors} descriptors were left open`);
+  if (end.descriptors.length > warm.descriptors.length) {
+    found.push(
+      `${end.descriptors.length - warm.descriptors.length} descriptors were left open; new: ${newOf(warm.descriptors, end.descriptors)}`,
+    );
+  }
   if (end.threads > warm.threads) found.push(`${end.threads - warm.threads} threads were left behind`);
   if (end.wakeUps > warm.wakeUps + limits.wakeUps) {
     found.push(
@@ -46,4 +50,14 @@ export function problems({ warm, end, failures, complaints }: SoakFacts, limits:
   for (const child of added(warm.children, end.children)) found.push(`there are more children than before: ${child}`);
   for (const [gauge, value] of Object.entries(end.gauges)) found.push(`a gauge did not go back to 0: ${gauge} is ${value}`);
   return found;
+}
+
+/** What is in `after` more often than in `before`, with how much more often. */
+function newOf(before: readonly string[], after: readonly string[]): string {
+  const count = (files: readonly string[], name: string): number => files.filter((file) => file === name).length;
+  const more = [...new Set(after)].map((name) => ({ name, times: count(after, name) - count(before, name) }));
+  return more
+    .filter(({ times }) => times > 0)
+    .map(({ name, times }) => `${times} ${name}`)
+    .join(", ");
 }
