@@ -153,7 +153,12 @@ export async function runAgent({ options, settings, log, sink, threads, stop, on
   const buffers = new ReceiveBuffers();
   const instantReads = new InstantReads();
   const jq = owned.use(createJqEngine({ timeLimitMs: settings.jqTimeLimitMs, metrics, log: log.child("agent::incoming::jq") }));
-  const filters = createFilterServices({ jq, bodyMaxBytes: settings.bodyBufferMaxBytes, overruns: metrics.patternOverruns });
+  const filters = createFilterServices({
+    jq,
+    bodyMaxBytes: settings.bodyBufferMaxBytes,
+    overruns: metrics.patternOverruns,
+    seconds: metrics.filterSeconds,
+  });
   const tls = stealTls(settings, targetFiles, log);
   const parts = { target, settings, log, metrics, work, buffers, budget, filters, launcher, tls, redirectRefusal };
   const incoming = target.process === null ? null : owned.use(createIncoming(parts));

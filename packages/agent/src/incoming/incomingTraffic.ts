@@ -8,7 +8,7 @@ import { remoteKindError } from "../errors/remoteError.ts";
 import type { SessionLink } from "../link/sessionLink.ts";
 import type { Log } from "../log/log.ts";
 import { reportBug } from "../log/reportBug.ts";
-import type { HttpOutcome, Metrics, SpokenProtocol } from "../metrics/metrics.ts";
+import type { BadGatewayCause, HttpOutcome, Metrics, SpokenProtocol } from "../metrics/metrics.ts";
 import type { ReceiveBuffers } from "../socket/receiveBuffer.ts";
 import { ByteSocket } from "../socket/byteSocket.ts";
 import type { CurrentWork } from "../task/currentWork.ts";
@@ -266,6 +266,15 @@ export class IncomingTraffic implements AsyncDisposable {
     metrics.redirectedRequestsCount.add(-1);
     if (outcome === "passed") metrics.bypassedRequests.with(port).add(-1);
     metrics.httpRequestSeconds.with(outcome).observe((performance.now() - beganMs) / 1000);
+  }
+
+  countBadGateway(cause: BadGatewayCause): void {
+    this.#options.metrics.badGatewayAnswers.with(cause).add();
+  }
+
+  /** Puts down how long a request was judged, if its port has filters. */
+  filtersTook(port: number, ms: number): void {
+    if (this.#ports.get(port)?.subscriptions.hasFilter === true) this.#options.metrics.filterSeconds.with("plain").observe(ms / 1000);
   }
 
   reportPassthrough(address: string, error: Error): void {

@@ -114,7 +114,7 @@ function verdicts(list: readonly Subscription<unknown>[], input: FilterInput): r
   for (let i = 0; i < list.length; i++) {
     const { filter } = list[i]!;
     const verdict: Verdict = filter === null || filter.matches(input);
-    if (verdict !== false) found ??= Array.from({ length: list.length }, () => false);
+    if (verdict !== false) found ??= list.map(() => false);
     if (found !== null) found[i] = verdict;
   }
   return found ?? NO_ONE;

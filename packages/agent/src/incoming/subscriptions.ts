@@ -59,6 +59,11 @@ export class PortSubscriptions {
     return [...this.#stealers, ...this.#mirrorers].map(({ filter }) => filter).filter((filter) => filter !== null);
   }
 
+  get hasFilter(): boolean {
+    const isFiltered = ({ filter }: Subscription<unknown>): boolean => filter !== null;
+    return this.#stealers.some(isFiltered) || this.#mirrorers.some(isFiltered);
+  }
+
   /** The one that steals everything; null when there is none. */
   get owner(): Stealer | null {
     const [first] = this.#stealers;

@@ -29,6 +29,17 @@ export type RefusalReason = (typeof refusalReasons)[number];
 export const httpOutcomes = ["passed", "stolen"] as const;
 export type HttpOutcome = (typeof httpOutcomes)[number];
 
+/** Why the agent answered a request itself, with 502: the client left or gave the request up, its answer was no HTTP, or the target could not be asked. */
+export const badGatewayCauses = ["client_gone", "client_gave_up", "answer_invalid", "target_failed"] as const;
+export type BadGatewayCause = (typeof badGatewayCauses)[number];
+
+/**
+ * What is timed of filters. "plain" is what all filters of a port together took at once with one request; the others are one filter each, from the question until the
+ * answer, which may come later: a query of the body, a program of jq, a pattern that does not run in linear time.
+ */
+export const filterKinds = ["plain", "body", "jq", "backtracking"] as const;
+export type FilterKind = (typeof filterKinds)[number];
+
 /** What was found to be spoken on a redirected connection. */
 export const spokenProtocols = ["http1", "http2", "other"] as const;
 export type SpokenProtocol = (typeof spokenProtocols)[number];
@@ -43,6 +54,9 @@ export type StallCause = (typeof stallCauses)[number];
 
 /** Bounds of everything that takes time, in seconds. */
 const latencyBounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** Most filters answer in microseconds. In seconds. */
+const filterBounds = [0.00001, 0.00005, 0.0001, ...latencyBounds.filter((bound) => bound <= 1)];
 
 /** The agent's metrics. */
 export class Metrics {
@@ -85,6 +99,8 @@ export class Metrics {
   readonly httpRequests = new CounterFamily<HttpOutcome>(httpOutcomes);
   /** From the head of a request until its response has ended, in seconds. */
   readonly httpRequestSeconds = new HistogramFamily<HttpOutcome>(httpOutcomes, latencyBounds);
+  readonly badGatewayAnswers = new CounterFamily<BadGatewayCause>(badGatewayCauses);
+  readonly filterSeconds = new HistogramFamily<FilterKind>(filterKinds, filterBounds);
   /** From the turn of a file request until its answer, in seconds. */
   readonly fileRequestSeconds = new Histogram(latencyBounds);
   readonly detectedConnections = new CounterFamily<SpokenProtocol>(spokenProtocols);
@@ -205,6 +221,12 @@ export class Metrics {
         "understudy_http_request_seconds",
         "Time from the head of an HTTP request until its response has ended.",
         Array.from(this.httpRequestSeconds.entries(), ([outcome, histogram]) => [{ outcome }, histogram]),
+      ),
+      many("understudy_bad_gateway_answers_total", "HTTP requests that the agent answered with 502.", "cause", this.badGatewayAnswers),
+      spread(
+        "understudy_filter_seconds",
+        "Time that filters took; plain is what all of a port took at once, the others are one filter until its answer.",
+        Array.from(this.filterSeconds.entries(), ([kind, histogram]) => [{ kind }, histogram]),
       ),
       spread("understudy_file_request_seconds", "Time that file requests took once it was their turn.", [[{}, this.fileRequestSeconds]]),
       one("understudy_seqpacket_connections", "Open seqpacket unix connections.", this.seqpacketConnections),

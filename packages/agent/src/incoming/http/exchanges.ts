@@ -133,7 +133,7 @@ export class Exchanges {
       peer,
       stealer,
       context: responseContext(own.bytes, head, traffic.date(), this.#edits(traffic.stolenEdits)),
-      agentVersion: traffic.agentVersion,
+      traffic,
       request: own.bytes,
       body: own.body,
       copies: this.#copies(own.bytes, request, mirrorers, late),

@@ -428,6 +428,7 @@ export class HttpConnection {
     if (error !== null && !target.isConnected) {
       this.#traffic.reportPassthrough(target.address, error);
       const request = { minorVersion: this.#head.minorVersion, isHead: this.#head.isHead, keepAlive: false };
+      this.#traffic.countBadGateway("target_failed");
       const text = `failed to pass the request to its original destination: ${target.address}: ${error.message}`;
       this.#peer.write(badGateway(this.#traffic.agentVersion, text, request, this.#traffic.date()));
       this.#close();

@@ -104,9 +104,9 @@ export class RequestReader {
 
   #judge(input: RequestHeadInput): Judgement | Promise<Judgement> {
     const { traffic, arrival } = this.#options;
-    traffic.work.begin("filters");
+    const beganMs = traffic.work.begin("filters");
     const judgement = judge(traffic, arrival.original.port, input, clientNeed(arrival, this.head.hasUpgrade), true);
-    traffic.work.begin("an HTTP/1 request");
+    traffic.filtersTook(arrival.original.port, traffic.work.begin("an HTTP/1 request") - beganMs);
     if (judgement instanceof Promise || judgement.late.length > 0) input.detach();
     return judgement;
   }

@@ -4,6 +4,8 @@
 import type { HttpHeaders, InternalHttpBodyFrame } from "@understudy/protocol";
 import { payloadBytes } from "./bodyFrames.ts";
 import type { ByteSocket } from "../../socket/byteSocket.ts";
+import type { BadGatewayCause } from "../../metrics/metrics.ts";
+import type { IncomingTraffic } from "../incomingTraffic.ts";
 import type { RequestPeer, StolenRequest } from "../steal/stolenRequest.ts";
 import type { Stealer } from "../subscriptions.ts";
 import type { BodyState, BodyTracker } from "./bodyFraming.ts";
@@ -23,7 +25,7 @@ export interface StolenExchangeOptions {
   readonly peer: ByteSocket;
   readonly stealer: Stealer;
   readonly context: ResponseContext;
-  readonly agentVersion: string;
+  readonly traffic: Pick<IncomingTraffic, "agentVersion" | "countBadGateway">;
   /** The request as far as it is there, in memory that never changes. */
   readonly request: Uint8Array;
   /** The request's body that was not there with its head; null when there is none. */
@@ -165,13 +167,14 @@ export class StolenExchange implements RequestPeer {
     onEnd();
   }
 
-  drop(isUnheard: boolean): void {
+  drop(cause: BadGatewayCause, isUnheard: boolean): void {
     if (this.#end !== null) return;
-    const { peer, context, agentVersion, onEnd } = this.#options;
+    const { peer, context, traffic, onEnd } = this.#options;
     if (this.#encoder !== null) this.#finish("cut");
     else if (isUnheard && this.#kept !== null) this.#finish("unheard");
     else {
-      peer.write(badGateway(agentVersion, REQUEST_DROPPED, { ...context, keepAlive: false }, context.date));
+      traffic.countBadGateway(cause);
+      peer.write(badGateway(traffic.agentVersion, REQUEST_DROPPED, { ...context, keepAlive: false }, context.date));
       this.#finish("closes");
     }
     onEnd();

@@ -8,6 +8,7 @@ import { REQUEST_DROPPED } from "../http/errorResponse.ts";
 import { LateCopy } from "../http/lateCopy.ts";
 import type { HeaderEdit } from "../http/rewriteHead.ts";
 import { RequestCopies } from "../http/requestCopies.ts";
+import type { BadGatewayCause } from "../../metrics/metrics.ts";
 import type { IncomingTraffic } from "../incomingTraffic.ts";
 import { clientNeed, judge, type Judgement, type LateMirrorer, needsBody } from "../judge.ts";
 import type { RequestStart } from "../steal/requestForms.ts";
@@ -164,9 +165,9 @@ export class Exchange implements StreamReader {
     const { arrival, traffic } = this.#options;
     const { pieces } = this.#body;
     const body = hasBody && pieces.length > 0 ? (pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)) : null;
-    traffic.work.begin("filters");
+    const beganMs = traffic.work.begin("filters");
     const judgement = judge(traffic, arrival.original.port, this.#input(body), clientNeed(arrival, false), true);
-    traffic.work.begin("an HTTP/2 request");
+    traffic.filtersTook(arrival.original.port, traffic.work.begin("an HTTP/2 request") - beganMs);
     if (!(judgement instanceof Promise)) {
       this.#follow(judgement);
       return;
@@ -245,7 +246,7 @@ export class Exchange implements StreamReader {
         traffic.requestEnded("stolen", port, this.#beganMs);
         this.#passOn();
       },
-      onDropped: () => this.#dropped(),
+      onDropped: (cause) => this.#dropped(cause),
     });
     this.#state = stolen;
     stolen.attach(stealer.takeRequest(start, stolen));
@@ -266,23 +267,24 @@ export class Exchange implements StreamReader {
     };
   }
 
-  /** The client gave the request up, or its answer is none. */
-  #dropped(): void {
-    if (!this.#options.stream.hasSentHead) this.#answer(REQUEST_DROPPED);
+  /** There will be no answer. `cause` is null where one had begun. */
+  #dropped(cause: BadGatewayCause | null): void {
+    if (cause !== null) this.#answer(REQUEST_DROPPED, cause);
     this.#over(REQUEST_DROPPED);
   }
 
   #targetFailed({ message, isRefused }: TargetFailure): void {
     const { stream } = this.#options;
     if (isRefused) stream.reset(ErrorCode.refusedStream);
-    else this.#answer(`failed to pass the request to its original destination: ${message}`);
+    else this.#answer(`failed to pass the request to its original destination: ${message}`, "target_failed");
     this.#over(message);
   }
 
   /** Answers with the agent's own 502. */
-  #answer(message: string): void {
+  #answer(message: string, cause: BadGatewayCause): void {
     const { stream, traffic, head } = this.#options;
     if (stream.isOver) return;
+    traffic.countBadGateway(cause);
     answerAtOnce(stream, badGatewayAnswer(traffic.agentVersion, message, traffic.date()), head.method === "HEAD");
   }
 

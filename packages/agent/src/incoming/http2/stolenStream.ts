@@ -3,6 +3,7 @@
 
 import type { HttpHeaders, InternalHttpBodyFrame } from "@understudy/protocol";
 import type { ByteSocket } from "../../socket/byteSocket.ts";
+import type { BadGatewayCause } from "../../metrics/metrics.ts";
 import { StuckWatch } from "../../task/stuckWatch.ts";
 import type { RequestCopies } from "../http/requestCopies.ts";
 import { InvalidResponse } from "../http/responseHead.ts";
@@ -33,8 +34,8 @@ export interface StolenStreamOptions {
   readonly response: () => ResponseFieldsOptions;
   /** The client never heard of the request, and all of it that there is is in `body`. */
   readonly onUnheard: () => void;
-  /** There will be no answer. */
-  readonly onDropped: () => void;
+  /** There will be no answer, or no more of it: `cause` is null where it had begun. */
+  readonly onDropped: (cause: BadGatewayCause | null) => void;
 }
 
 export class StolenStream implements RequestPeer {
@@ -134,7 +135,7 @@ export class StolenStream implements RequestPeer {
     peer.resetWhenSent(ErrorCode.noError);
   }
 
-  drop(isUnheard: boolean): void {
+  drop(cause: BadGatewayCause, isUnheard: boolean): void {
     if (this.#state === "answered" || this.#state === "dropped") return;
     const { peer, onUnheard, onDropped } = this.#options;
     const wasBegun = this.#state === "answering";
@@ -146,14 +147,14 @@ export class StolenStream implements RequestPeer {
     if (wasBegun) {
       this.#release();
       peer.reset(ErrorCode.internalError);
-      onDropped();
+      onDropped(null);
     } else if (isUnheard && wasKept) {
       this.#payOwed();
       this.#setWaiting(0);
       onUnheard();
     } else {
       this.#release();
-      onDropped();
+      onDropped(cause);
     }
   }
 
@@ -249,7 +250,7 @@ export class StolenStream implements RequestPeer {
         const why = `the peer took nothing for ${stuckTimeoutMs} ms`;
         peer.reset(ErrorCode.cancel);
         this.peerClosed({ code: ErrorCode.cancel, why });
-        this.#options.onDropped();
+        this.#options.onDropped(null);
       },
     });
     this.#watch.isWaiting = true;

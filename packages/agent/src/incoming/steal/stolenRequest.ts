@@ -3,6 +3,7 @@
 
 import type { DaemonTcp, HttpHeaders, InternalHttpBodyFrame, LayerTcpSteal } from "@understudy/protocol";
 import type { ReusedBuffer, SessionLink } from "../../link/sessionLink.ts";
+import type { BadGatewayCause } from "../../metrics/metrics.ts";
 import { InvalidResponse } from "../http/responseHead.ts";
 import { bodyMessage, isWhole, type RequestForm, requestForm, type RequestStart, startMessages } from "./requestForms.ts";
 
@@ -20,7 +21,7 @@ export interface RequestPeer {
     isLast: boolean,
   ): void;
   /** There will be no answer, or no more of it. `isUnheard`: nothing of the request has left for the client, so somebody else may answer it. */
-  drop(isUnheard: boolean): void;
+  drop(cause: BadGatewayCause, isUnheard: boolean): void;
 }
 
 type Answer = Extract<LayerTcpSteal, { kind: "httpResponse" | "httpResponseFramed" | "httpResponseChunked" }>;
@@ -108,7 +109,7 @@ export class StolenRequest {
     } catch (error) {
       if (!(error instanceof InvalidResponse)) throw error;
       this.link.tell("error", `Response to stolen request ${this.#id} is not valid HTTP: ${error.message}`);
-      this.#options.peer.drop(false);
+      this.#options.peer.drop("answer_invalid", false);
       this.#over(true);
     }
   }
@@ -131,7 +132,7 @@ export class StolenRequest {
     if (this.#state === "over") return;
     const { isUnheard } = this;
     this.#over(false);
-    this.#options.peer.drop(isUnheard);
+    this.#options.peer.drop(this.link.signal.aborted ? "client_gone" : "client_gave_up", isUnheard);
   }
 
   /** It is not for this client after all. Only before there is an id. */

@@ -7,6 +7,7 @@ import type { JqProgram } from "./jq/jqEngine.ts";
 import { BodyFilter } from "./json/bodyFilter.ts";
 import { FilterError } from "./filterError.ts";
 import type { FilterInput } from "./filterInput.ts";
+import { type FilterSeconds, timed } from "./filterTime.ts";
 import { TextPattern } from "./textPattern.ts";
 
 export type { CompiledFilter } from "./compiledFilter.ts";
@@ -72,7 +73,7 @@ async function compileComposite(
 async function compileJq(program: string, { services, owner, signal, onProblem }: FilterMeans): Promise<CompiledFilter> {
   if (services.jq === null) throw new FilterError("jq filters are not available");
   try {
-    return new JqFilter(await services.jq.compile(program, { onProblem, owner, signal }));
+    return new JqFilter(await services.jq.compile(program, { onProblem, owner, signal }), services.seconds);
   } catch (error) {
     if (!signal.aborted) throw error;
     throw new FilterError("the client left", { cause: error });
@@ -193,9 +194,11 @@ class MethodFilter implements CompiledFilter {
 class JqFilter implements CompiledFilter {
   readonly needsBody = false;
   readonly #program: JqProgram;
+  readonly #seconds: FilterSeconds;
 
-  constructor(program: JqProgram) {
+  constructor(program: JqProgram, seconds: FilterSeconds) {
     this.#program = program;
+    this.#seconds = seconds;
   }
 
   matches(request: FilterInput): boolean | Promise<boolean> {
@@ -204,7 +207,7 @@ class JqFilter implements CompiledFilter {
       const line = request.headerLine(i);
       if (line !== null) texts.push(line.text);
     }
-    return texts.length > 0 && this.#program.matches(texts);
+    return texts.length > 0 && timed(this.#seconds, "jq", () => this.#program.matches(texts));
   }
 
   [Symbol.dispose](): void {

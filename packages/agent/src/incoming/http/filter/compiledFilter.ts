@@ -1,6 +1,7 @@
 // What a client's filter is after it was compiled, and what compiling needs.
 
 import type { FilterInput } from "./filterInput.ts";
+import type { FilterSeconds } from "./filterTime.ts";
 import type { JqEngine } from "./jq/jqEngine.ts";
 import type { JsonBodies } from "./json/jsonBodies.ts";
 import type { LongSearches } from "./longSearches.ts";
@@ -26,6 +27,7 @@ export interface FilterServices {
   readonly bodies: JsonBodies;
   /** Counts searches that were given up, or not begun, since their pattern takes too much time. */
   readonly overruns: { add(n?: number): void };
+  readonly seconds: FilterSeconds;
 }
 
 /** What one filter is compiled with. */

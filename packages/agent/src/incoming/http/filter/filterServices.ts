@@ -2,6 +2,7 @@
 
 import { Counter } from "../../../metrics/instruments.ts";
 import type { FilterServices } from "./compiledFilter.ts";
+import type { FilterSeconds } from "./filterTime.ts";
 import { JsonBodies } from "./json/jsonBodies.ts";
 import { LongSearches } from "./longSearches.ts";
 
@@ -12,9 +13,14 @@ export interface FilterServicesOptions {
   readonly bodyMaxBytes?: number;
   /** Counts patterns that took too much time. Default: nobody does. */
   readonly overruns?: FilterServices["overruns"];
+  /** Where the time that filters take is put down. Default: nowhere. */
+  readonly seconds?: FilterSeconds;
 }
 
-export function createFilterServices({ jq, bodyMaxBytes = 64 * 1024, overruns = new Counter() }: FilterServicesOptions): FilterServices {
+const NOWHERE: FilterSeconds = { with: () => ({ observe: () => undefined }) };
+
+export function createFilterServices(options: FilterServicesOptions): FilterServices {
+  const { jq, bodyMaxBytes = 64 * 1024, overruns = new Counter(), seconds = NOWHERE } = options;
   const longSearches = new LongSearches();
-  return { jq, longSearches, overruns, bodies: new JsonBodies(longSearches, bodyMaxBytes) };
+  return { jq, longSearches, overruns, seconds, bodies: new JsonBodies(longSearches, bodyMaxBytes) };
 }

@@ -2,6 +2,7 @@
 
 import type { FilterMeans } from "./compiledFilter.ts";
 import type { FilterText } from "./filterText.ts";
+import { type FilterSeconds, timed } from "./filterTime.ts";
 import type { LongSearches, SlicedSearch } from "./longSearches.ts";
 import { OnceEach } from "./onceEach.ts";
 import { RustRegex } from "./rustRegex.ts";
@@ -17,6 +18,7 @@ export class TextPattern {
   readonly #allowance: StepAllowance;
   readonly #problems: OnceEach;
   readonly #overruns: { add(n?: number): void };
+  readonly #seconds: FilterSeconds;
 
   /**
    * `ignoreCase`: as if the pattern began with `(?i)`.
@@ -27,6 +29,7 @@ export class TextPattern {
     this.#pattern = pattern;
     this.#longSearches = services.longSearches;
     this.#overruns = services.overruns;
+    this.#seconds = services.seconds;
     this.#problems = new OnceEach(onProblem);
     this.#allowance = new StepAllowance(() => {
       this.#problems.tell(`${this.#name} takes too much time: it is left out for a while now and then, and does not match meanwhile`);
@@ -48,7 +51,7 @@ export class TextPattern {
 
   /** The same for texts on which the pattern has no answer at once. */
   searchAny(texts: readonly string[]): boolean | Promise<boolean> {
-    return texts.length > 0 && this.#search(texts);
+    return texts.length > 0 && timed(this.#seconds, "backtracking", () => this.#search(texts));
   }
 
   #search(texts: readonly string[]): boolean | Promise<boolean> {

@@ -2,6 +2,7 @@
 
 import type { CompiledFilter, FilterMeans } from "../compiledFilter.ts";
 import type { FilterInput } from "../filterInput.ts";
+import { type FilterSeconds, timed } from "../filterTime.ts";
 import { FilterText } from "../filterText.ts";
 import { OnceEach } from "../onceEach.ts";
 import { StepAllowance } from "../stepAllowance.ts";
@@ -22,12 +23,14 @@ export class BodyFilter implements CompiledFilter {
   readonly #bodies: JsonBodies;
   readonly #allowance: StepAllowance;
   readonly #problems: OnceEach;
+  readonly #seconds: FilterSeconds;
 
   /** @throws FilterError */
   constructor({ query }: { readonly query: string }, pattern: TextPattern, { services, onProblem }: FilterMeans) {
     this.#path = new JsonPath(query, new TextTests());
     this.#pattern = pattern;
     this.#bodies = services.bodies;
+    this.#seconds = services.seconds;
     this.#problems = new OnceEach(onProblem);
     this.#allowance = new StepAllowance(() => {
       this.#problems.tell(
@@ -38,11 +41,15 @@ export class BodyFilter implements CompiledFilter {
 
   matches(request: FilterInput): boolean | Promise<boolean> {
     if (request.body === null || !this.#allowance.mayRun) return false;
-    const body = this.#bodies.read(request);
-    return body instanceof Promise ? body.then((read) => this.#search(read)) : this.#search(body);
+    return timed(this.#seconds, "body", () => this.#look(request));
   }
 
   [Symbol.dispose](): void {}
+
+  #look(request: FilterInput): boolean | Promise<boolean> {
+    const body = this.#bodies.read(request);
+    return body instanceof Promise ? body.then((read) => this.#search(read)) : this.#search(body);
+  }
 
   #search(body: JsonBody): boolean | Promise<boolean> {
     if (body === null) return false;
