@@ -92,9 +92,9 @@ const messages: Curve = {
   work: async ({ session }, size) => {
     const { requests } = (await session()).files;
     const fd = await requests.open(targetBigFile);
-    const reads = Math.min(3000, Math.max(4, Math.ceil(BYTES_MIN / size)));
+    // An answer may hold less than was asked for: what counts is what came.
     let bytes = 0;
-    for (let i = 0; i < reads; i++) bytes += (await requests.readLimited(fd, size, 0)).length;
+    for (let reads = 0; reads < 3000 && bytes < BYTES_MIN; reads++) bytes += (await requests.readLimited(fd, size, 0)).length;
     return bytes / 1024;
   },
 };

@@ -41,6 +41,10 @@ export class AgentUnderMeasure implements AsyncDisposable {
     return new AgentUnderMeasure(child, port);
   }
 
+  get port(): number {
+    return this.#port;
+  }
+
   get pid(): number {
     return this.#child.pid ?? 0;
   }

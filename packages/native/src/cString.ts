@@ -12,9 +12,7 @@ export type Path = string | Uint8Array;
  * @throws SystemCallError EINVAL when the path contains a zero byte, which would cut it silently.
  */
 export function cString(path: Path, syscall: string): Buffer {
-  const bytes = typeof path === "string" ? Buffer.from(path, "utf8") : path;
-  if (bytes.includes(0)) throw new SystemCallError(EINVAL, syscall);
-  const terminated = Buffer.alloc(bytes.length + 1);
-  terminated.set(bytes);
+  const terminated = typeof path === "string" ? Buffer.from(`${path}\0`, "utf8") : Buffer.concat([path, Uint8Array.of(0)]);
+  if (terminated.indexOf(0) < terminated.length - 1) throw new SystemCallError(EINVAL, syscall);
   return terminated;
 }

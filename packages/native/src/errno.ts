@@ -155,6 +155,7 @@ export const EINVAL = 22;
 export const EMFILE = 24;
 export const ELOOP = 40;
 export const ENOSYS = 38;
+export const EMSGSIZE = 90;
 export const EOPNOTSUPP = 95;
 export const ENOTCONN = 107;
 export const ECONNREFUSED = 111;

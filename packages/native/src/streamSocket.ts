@@ -6,6 +6,7 @@ import { SystemCallError, systemCall } from "./systemCall.ts";
 const MSG_PEEK = 0x2;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
+const MSG_MORE = 0x8000;
 const sendCall = systemCall("send", "int64_t send(int fd, const uint8_t *bytes, uint64_t length, int flags)");
 const recvCall = systemCall("recv", "int64_t recv(int fd, uint8_t *bytes, uint64_t length, int flags)");
 
@@ -13,10 +14,11 @@ const recvCall = systemCall("recv", "int64_t recv(int fd, uint8_t *bytes, uint64
  * Returns how many bytes the kernel took, from the first one on; 0 when it takes none now.
  *
  * @param fd stays the caller's. Nothing else may be waiting to be written to it.
+ * @param hasMore the kernel may wait for what comes next, up to 200 ms, so that both leave together.
  * @throws SystemCallError EPIPE when the other side is gone, ECONNRESET.
  */
-export function sendNow(fd: number, bytes: Uint8Array): number {
-  const sent = sendCall.attempt(fd, bytes, bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL);
+export function sendNow(fd: number, bytes: Uint8Array, hasMore = false): number {
+  const sent = sendCall.attempt(fd, bytes, bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL | (hasMore ? MSG_MORE : 0));
   if (sent === -EAGAIN) return 0;
   if (sent < 0) throw new SystemCallError(-sent, "send");
   return sent;

@@ -86,7 +86,7 @@ export class AnswerBuffer implements ReusedBuffer {
 
   /** While true, the session should wait for what it has sent to leave before it reads more. */
   get isOverfull(): boolean {
-    return this.#keptBytes >= this.maxBytes;
+    return this.#keptBytes > 0 && this.#keptBytes >= this.maxBytes;
   }
 
   /** Memory for the next answer, good until `release`; longer when kept. */
@@ -114,6 +114,7 @@ export class AnswerBuffer implements ReusedBuffer {
 
   /** Nobody needs any more what was kept so far. */
   reclaim(): void {
+    if (this.#kept.length === 0) return;
     this.#keptBytes = 0;
     for (const memory of this.#kept.splice(0)) this.#buffers.give(memory);
   }

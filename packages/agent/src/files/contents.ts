@@ -15,6 +15,7 @@ import type { OpenedFile } from "./openFile.ts";
 import * as poolCalls from "./poolCalls.ts";
 
 const offsetMax = 2n ** 63n - 1n;
+const whences = { start: SEEK_SET, current: SEEK_CUR, end: SEEK_END };
 /** Never ask for less of a file that seems to be at its end: it may have grown. */
 const leastReadBytes = 4096;
 /** Asking for the size costs more than so much memory for a moment. */
@@ -27,14 +28,17 @@ export interface WaitMeans {
   readonly signal: AbortSignal;
 }
 
-/** What a read needs beside the file. */
-export interface ReadMeans extends WaitMeans {
+/** What a read on the event loop needs beside the file. */
+export interface InstantReadMeans {
   /** Most bytes of one answer. */
   readonly maxBytes: number;
   readonly instantReads: InstantReads;
   /** Where the answer goes; null for memory of its own. */
   readonly buffer: AnswerBuffer | null;
 }
+
+/** What any read needs beside the file. */
+export interface ReadMeans extends InstantReadMeans, WaitMeans {}
 
 /**
  * One read(2), or pread(2) where a position is given.
@@ -44,11 +48,7 @@ export interface ReadMeans extends WaitMeans {
  */
 export async function read(file: OpenedFile, wanted: U64, position: U64 | null, means: ReadMeans): Promise<ReadFileResponse> {
   const { instantReads, buffer } = means;
-  const maxBytes = Math.min(means.maxBytes, buffer?.maxBytes ?? Infinity);
-  const most = wanted > maxBytes ? maxBytes : Number(wanted);
-  const length = most <= smallReadBytes ? most : Math.min(most, bytesAhead(file, position));
-  // The last byte asked for must have an offset that the kernel's signed type can hold.
-  if (position !== null && BigInt(position) + BigInt(length) > offsetMax) throw remoteIoError(EINVAL, "pread");
+  const length = readLength(file, wanted, position, means);
   const memory = buffer === null ? new ReadMemory(length) : buffer.take(length);
   const instant = await instantReads.read(file, memory, length, position);
   let { count } = instant;
@@ -63,6 +63,30 @@ export async function read(file: OpenedFile, wanted: U64, position: U64 | null, 
     }
     instantReads.wasRead(file);
   }
+  return readResponse(memory, count, length);
+}
+
+/** As `read`, where nothing can hold it up and it is not much; null where it might be. Then nothing was read. */
+export function readAtOnce(file: OpenedFile, wanted: U64, position: U64 | null, means: InstantReadMeans): ReadFileResponse | null {
+  const { instantReads, buffer } = means;
+  if (wanted === 0 || !instantReads.mayRead(file)) return null;
+  const length = readLength(file, wanted, position, means);
+  const memory = buffer === null ? new ReadMemory(length) : buffer.take(length);
+  const count = instantReads.readAtOnce(file, memory, length, position);
+  return count === null ? null : readResponse(memory, count, length);
+}
+
+/** How much is asked of the system. */
+function readLength(file: OpenedFile, wanted: U64, position: U64 | null, { maxBytes: allowed, buffer }: InstantReadMeans): number {
+  const maxBytes = Math.min(allowed, buffer?.maxBytes ?? Infinity);
+  const most = wanted > maxBytes ? maxBytes : Number(wanted);
+  const length = most <= smallReadBytes ? most : Math.min(most, bytesAhead(file, position));
+  // The last byte asked for must have an offset that the kernel's signed type can hold.
+  if (position !== null && BigInt(position) + BigInt(length) > offsetMax) throw remoteIoError(EINVAL, "pread");
+  return length;
+}
+
+function readResponse(memory: ReadMemory, count: number, length: number): ReadFileResponse {
   const bytes = memory.bytes.subarray(0, count);
   // A short answer must not keep a long buffer alive until it is sent.
   return { bytes: count * 2 < length ? Buffer.from(bytes) : bytes, readAmount: count };
@@ -87,13 +111,23 @@ export async function write(file: OpenedFile, bytes: Uint8Array, position: U64 |
 
 /** lseek(2). @returns the new position. */
 export async function seek(file: OpenedFile, from: SeekFromInternal, pool: PoolShare): Promise<U64> {
-  const offset: I64 = from.value;
+  return seekResult(from, await pool.run(file.device, () => lseek(file.fd, seekOffset(from), whences[from.kind])));
+}
+
+/** As `seek`, for a regular file of this machine; null for another. */
+export function seekAtOnce(file: OpenedFile, from: SeekFromInternal): U64 | null {
+  if (file.type !== "regular" || file.fileSystem === "remote") return null;
+  return seekResult(from, seekInstantly(file.fd, seekOffset(from), whences[from.kind]));
+}
+
+function seekOffset({ value: offset }: SeekFromInternal): I64 {
   if (offset > offsetMax) throw remoteIoError(EINVAL, "lseek");
-  const whence = { start: SEEK_SET, current: SEEK_CUR, end: SEEK_END }[from.kind];
-  const isInstant = file.type === "regular" && file.fileSystem !== "remote";
-  const position = isInstant ? seekInstantly(file.fd, offset, whence) : await pool.run(file.device, () => lseek(file.fd, offset, whence));
+  return offset;
+}
+
+function seekResult(from: SeekFromInternal, position: number): U64 {
   // Exact above 2^53 as well. Otherwise the kernel's answer counts: some devices stay at 0.
-  return from.kind === "start" && !Number.isSafeInteger(position) ? offset : position;
+  return from.kind === "start" && !Number.isSafeInteger(position) ? from.value : position;
 }
 
 /** ftruncate(2). */

@@ -92,6 +92,17 @@ export class DescriptorTable {
     return entry?.kind === "directory" ? entry.dents : null;
   }
 
+  /** As `close`, where nothing can hold it up; false where something might. Then nothing was done. */
+  closeAtOnce(id: U64): boolean {
+    const entry = this.#entries.get(id);
+    if (entry === undefined || entry.kind === "stream") return true;
+    if (entry.kind === "directory" || mayWait(entry) || !hasName(entry.file.fd)) return false;
+    this.#entries.delete(id);
+    closeInstantly(entry.file.fd);
+    this.#count(-1);
+    return true;
+  }
+
   /** Closes a file or directory, with its getdents stream. An id that names none is ignored. */
   async close(id: U64): Promise<void> {
     const entry = this.#entries.get(id);
@@ -139,8 +150,7 @@ export class DescriptorTable {
   }
 
   async #closeFd({ fd, device }: OpenedFile | EntryStream, isInstant: boolean): Promise<void> {
-    // Closing the last descriptor of a file without a name frees its blocks, which is work for a disk.
-    if (isInstant && statusAtHand(fd).links > 0) {
+    if (isInstant && hasName(fd)) {
       closeInstantly(fd);
     } else {
       try {
@@ -163,6 +173,11 @@ function mayWait(entry: Entry): boolean {
   if (entry.kind === "stream") return true;
   const { isReadOnly, type, fileSystem } = entry.file;
   return !isReadOnly || type === "other" || !isOfThisMachine(fileSystem);
+}
+
+/** Closing the last descriptor of a file without a name frees its blocks, which is work for a disk. */
+function hasName(fd: number): boolean {
+  return statusAtHand(fd).links > 0;
 }
 
 function notFound(id: U64): RemoteError {

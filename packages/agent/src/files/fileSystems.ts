@@ -65,6 +65,13 @@ export class FileSystems {
     return kind;
   }
 
+  /** As `status`, where that asks nobody; null where it might. */
+  statusAtOnce(fd: number): FileStatus | null {
+    const atHand = statusAtHand(fd);
+    const kind = this.knownKindOf(atHand.device);
+    return kind === null || kind === "remote" ? null : atHand;
+  }
+
   /** Status of an open file, O_PATH included, asking its server where it has one. */
   async status(fd: number): Promise<FileStatus> {
     const atHand = statusAtHand(fd);

@@ -38,6 +38,7 @@ import { DescriptorTable } from "./descriptorTable.ts";
 import { EntryStream } from "./entryStream.ts";
 import { EINTR, EINVAL } from "./errnos.ts";
 import { FileSystems } from "./fileSystems.ts";
+import { InstantAnswers } from "./instantAnswers.ts";
 import type { InstantReads } from "./instantReads.ts";
 import { openFile, openFlags } from "./openFile.ts";
 import { checkAbsolute, PathRequests, permissionBits } from "./pathRequests.ts";
@@ -76,12 +77,12 @@ export interface FilesLimits {
 export interface Files extends AsyncDisposable {
   /**
    * Carries out one request after those before it. There is no limit here to how many may wait: await each, or bound them. Bytes to
-   * write must stay as they are until it settles. Never rejects: a failure is the `err` of the response.
+   * write must stay as they are until it settles. Never fails: a failure is the `err` of the response. It is a promise only where something may have to be waited for.
    *
    * @param buffer what bytes read are in; then call again only when it was released. Without, they are the response's own.
    * @returns undefined for `close` and `closeDir`, which have no response.
    */
-  handle(request: FileRequest, buffer?: AnswerBuffer): Promise<FileResponse | undefined>;
+  handle(request: FileRequest, buffer?: AnswerBuffer): FileResponse | undefined | Promise<FileResponse | undefined>;
 }
 
 /** Makes the files of one session. The caller disposes them. */
@@ -103,9 +104,11 @@ class SessionFiles implements Files {
   readonly #maxReadBytes: number;
   readonly #instantReads: InstantReads;
   readonly #fullTimes: boolean;
+  readonly #instantAnswers: InstantAnswers;
   readonly #disposing = new AbortController();
   readonly #signal: AbortSignal;
-  #underWay: Promise<undefined> = Promise.resolve(undefined);
+  /** The last request that had to wait, null once it is done. */
+  #underWay: Promise<void> | null = null;
 
   constructor(options: FilesOptions) {
     this.#log = options.log;
@@ -118,13 +121,31 @@ class SessionFiles implements Files {
     this.#maxReadBytes = options.limits.maxReadBytes ?? defaultMaxReadBytes;
     this.#instantReads = options.instantReads;
     this.#fullTimes = options.fullTimes;
+    this.#instantAnswers = new InstantAnswers({
+      paths: this.#paths,
+      fileSystems: this.#fileSystems,
+      byPath: this.#byPath,
+      table: this.#table,
+      instantReads: this.#instantReads,
+      maxReadBytes: this.#maxReadBytes,
+      fullTimes: this.#fullTimes,
+      failure: (request, error) => this.#failure(request, error),
+    });
   }
 
-  async handle(request: FileRequest, buffer: AnswerBuffer | null = null): Promise<FileResponse | undefined> {
-    const work = this.#underWay.then(() => this.#respond(request, buffer));
+  handle(request: FileRequest, buffer: AnswerBuffer | null = null): FileResponse | undefined | Promise<FileResponse | undefined> {
+    const before = this.#underWay;
+    if (before === null && !this.#disposing.signal.aborted) {
+      const answer = this.#instantAnswers.answer(request, buffer);
+      if (answer !== null) return answer;
+    }
+    const work = before === null ? this.#respond(request, buffer) : before.then(() => this.#respond(request, buffer));
     // Without the response, which would stay in memory until the next request.
-    this.#underWay = work.then(() => undefined);
-    return await work;
+    const done: Promise<void> = work.then(() => {
+      if (this.#underWay === done) this.#underWay = null;
+    });
+    this.#underWay = done;
+    return work;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -258,9 +279,13 @@ class SessionFiles implements Files {
       if (this.#disposing.signal.aborted) throw remoteIoError(EINTR, "the session has ended");
       return { kind: "ok", value: await work() };
     } catch (error) {
-      if (this.#log.isDebug) this.#log.debug("a file request failed", { request, error: String(error) });
-      return { kind: "err", value: toResponseError(error) };
+      return this.#failure(request, error);
     }
+  }
+
+  #failure(request: FileRequest["kind"], error: unknown): Result<never, ResponseError> {
+    if (this.#log.isDebug) this.#log.debug("a file request failed", { request, error: String(error) });
+    return { kind: "err", value: toResponseError(error) };
   }
 
   async #open(path: string, options: OpenOptionsInternal): Promise<{ readonly fd: U64 }> {
@@ -276,13 +301,7 @@ class SessionFiles implements Files {
 
   async #openAt(start: Start, path: string, flags: number): Promise<{ readonly fd: U64 }> {
     this.#table.checkRoom();
-    const means = {
-      paths: this.#paths,
-      fileSystems: this.#fileSystems,
-      pool: this.#pool,
-      trust: this.#instantReads.trust,
-      signal: this.#signal,
-    };
+    const means = { paths: this.#paths, fileSystems: this.#fileSystems, pool: this.#pool, signal: this.#signal };
     return { fd: this.#table.add(await openFile(means, start, path, flags)) };
   }
 

@@ -117,6 +117,38 @@ test("what is not cached is left to the pool, and the file's position with it", 
   assert.ok(rest.subarray(0, mib - count).equals(content.subarray(count)));
 });
 
+test("what is read in the call is all or nothing, and moves the file's position by that", async () => {
+  const content = randomBytes(mib);
+  using file = new OpenTestFile(tmpdir(), content, "fromCache");
+  dropCached(file.path);
+  readStart(file.path);
+  const reads = new InstantReads({ turnMaxBytes: 8 * mib });
+  const memory = new ReadMemory(mib);
+  const length = 256 * 1024;
+  const count = reads.readAtOnce(file, memory, length, null);
+  const next = Buffer.alloc(16);
+  fs.readSync(file.fd, next, 0, 16, null);
+  // Whether the rest was cached is up to the kernel.
+  assert.ok(count === null || count === length);
+  assert.ok(next.equals(content.subarray(count ?? 0, (count ?? 0) + 16)));
+  if (count !== null) assert.ok(memory.bytes.subarray(0, length).equals(content.subarray(0, length)));
+});
+
+test("at the end of a file less is read in the call; more than belongs to one call or turn is not read", { skip: withoutShm }, async () => {
+  const content = randomBytes(mib);
+  using file = new OpenTestFile("/dev/shm", content, "fromMemory");
+  const swap = await noSwap();
+  const memory = new ReadMemory(mib);
+  assert.equal(new InstantReads({ swap }).readAtOnce(file, memory, mib, 0), null);
+  const reads = new InstantReads({ swap, turnMaxBytes: 1000 });
+  assert.equal(reads.readAtOnce(file, memory, 900, mib - 5), 5);
+  assert.ok(memory.bytes.subarray(0, 5).equals(content.subarray(mib - 5)));
+  assert.equal(reads.readAtOnce(file, memory, 900, 0), null);
+  await turn();
+  await turn();
+  assert.equal(reads.readAtOnce(file, memory, 900, mib), 0);
+});
+
 test("a file system that cannot tell what is cached is asked only once", { skip: withoutShm }, async () => {
   using file = new OpenTestFile("/dev/shm", Buffer.from("text"), "fromCache");
   const reads = new InstantReads();

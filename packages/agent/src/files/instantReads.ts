@@ -7,10 +7,10 @@
 // - tmpfs and ramfs are memory, unless there is swap.
 // - Anything else may wait.
 
-import type { ReadMemory } from "@understudy/native";
+import { type ReadMemory, SEEK_CUR } from "@understudy/native";
 import { EAGAIN } from "./errnos.ts";
 import type { FileSystemKind } from "./fileSystems.ts";
-import { keepAccessTime, readCachedInstantly, readMemoryInstantly } from "./instantCalls.ts";
+import { keepAccessTime, readCachedInstantly, readMemoryInstantly, seekInstantly } from "./instantCalls.ts";
 import { InstantTrust } from "./instantTrust.ts";
 import { SwapSpace } from "./swapSpace.ts";
 
@@ -77,7 +77,7 @@ export class InstantReads {
     position: number | bigint | null,
   ): Promise<{ readonly count: number; readonly isAll: boolean }> {
     let count = 0;
-    while (count < length && this.#mayRead(file)) {
+    while (count < length && this.mayRead(file)) {
       const partLength = Math.min(length - count, callMaxBytes);
       if (this.#mustWait(partLength)) await this.#turn(partLength);
       const result = this.#readPart(file, memory, { start: count, length: partLength, position: moved(position, count) });
@@ -92,14 +92,36 @@ export class InstantReads {
     return { count, isAll: length > 0 && count === length };
   }
 
+  /**
+   * As `read`, in this call and out of what this turn has; null where that needs more. Then nothing was read.
+   *
+   * @returns bytes read, as many as a read(2) would have found.
+   */
+  readAtOnce(file: InstantlyReadFile, memory: ReadMemory, length: number, position: number | bigint | null): number | null {
+    if (length > callMaxBytes || this.#mustWait(length)) return null;
+    let count = 0;
+    while (count < length) {
+      const result = this.#readPart(file, memory, { start: count, length: length - count, position: moved(position, count) });
+      if (result < 0) {
+        if (count > 0 && position === null) seekInstantly(file.fd, -count, SEEK_CUR);
+        return null;
+      }
+      count += result;
+      // Of a file in memory one call gets all there is. Of another the rest may not be cached.
+      if (result === 0 || file.instantReading === "fromMemory") break;
+    }
+    return count;
+  }
+
+  /** Whether it makes sense to try `readAtOnce`. */
+  mayRead({ instantReading: how }: InstantlyReadFile): boolean {
+    if (how === "never" || how === "notYet" || !this.trust.isOn) return false;
+    return how === "fromCache" || this.#swap.isAbsent;
+  }
+
   /** To be called after the pool has read a file. */
   wasRead(file: InstantlyReadFile): void {
     if (file.instantReading === "notYet") file.instantReading = keepAccessTime(file.fd) ? "fromCache" : "never";
-  }
-
-  #mayRead({ instantReading: how }: InstantlyReadFile): boolean {
-    if (how === "never" || how === "notYet" || !this.trust.isOn) return false;
-    return how === "fromCache" || this.#swap.isAbsent;
   }
 
   #readPart(file: InstantlyReadFile, memory: ReadMemory, part: Parameters<typeof readCachedInstantly>[2]): number {

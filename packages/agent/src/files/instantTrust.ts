@@ -16,7 +16,7 @@ export class InstantTrust {
   }
 
   get isOn(): boolean {
-    return performance.now() >= this.#distrustedUntilMs;
+    return this.#distrustedUntilMs === -Infinity || performance.now() >= this.#distrustedUntilMs;
   }
 
   /** Makes a call and watches how long it takes. */

@@ -65,22 +65,28 @@ export function openFlags(options: OpenOptionsInternal): number {
   return access | creation | (append ? O_APPEND : 0);
 }
 
+/** What an open on the event loop needs beside the path. */
+export interface InstantOpenMeans {
+  readonly paths: TargetPaths;
+  readonly fileSystems: FileSystems;
+  /** Whether anything may be opened on the event loop. */
+  readonly trust: InstantTrust;
+}
+
 /** What an open needs beside the path. */
 export interface OpenMeans {
   readonly paths: TargetPaths;
   readonly fileSystems: FileSystems;
   readonly pool: PoolShare;
-  /** Whether anything may be opened on the event loop. */
-  readonly trust: InstantTrust;
   /** Its abort ends the waits. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Opens a regular file for reading without a turn through the pool, which takes several times as long as everything else; null where that
- * could wait, or fails.
+ * As `openFile`, for a regular file that is read, without a turn through the pool, which takes several times as long as everything else; null where that
+ * could wait.
  */
-function openAtOnce({ paths, fileSystems, trust }: OpenMeans, start: Start, path: string, flags: number): OpenedFile | null {
+export function openAtOnce({ paths, fileSystems, trust }: InstantOpenMeans, start: Start, path: string, flags: number): OpenedFile | null {
   if (flags !== O_RDONLY || !trust.isOn) return null;
   const locatedFd = paths.locateAtOnce(start, path);
   if (locatedFd === null) return null;
@@ -100,8 +106,6 @@ function openAtOnce({ paths, fileSystems, trust }: OpenMeans, start: Start, path
 
 /** Opens as open(2) would. The caller checks its limits before and closes the file after. */
 export async function openFile(means: OpenMeans, start: Start, path: string, flags: number): Promise<OpenedFile> {
-  const openedAtOnce = openAtOnce(means, start, path, flags);
-  if (openedAtOnce !== null) return openedAtOnce;
   const { paths, fileSystems, pool, signal } = means;
   const fd = await openWhenPossible(paths, start, path, flags, signal);
   const { mode, device } = statusAtHand(fd);

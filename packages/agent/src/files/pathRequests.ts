@@ -46,11 +46,22 @@ export class PathRequests {
     await this.#located("root", path, "follow", (fd) => canAccess(fd, mode & accessModes));
   }
 
+  /** As `status`, where nothing needs to be waited for; null where something might. */
+  statusAtOnce(start: Start, path: string, last: LastLink): FileStatus | null {
+    checkStatusPath(start, path);
+    if (start !== "root" && path === "") return this.#fileSystems.statusAtOnce(start);
+    const fd = this.#paths.locateAtOnce(start, path, last);
+    if (fd === null) return null;
+    try {
+      return this.#fileSystems.statusAtOnce(fd);
+    } finally {
+      closeInstantly(fd);
+    }
+  }
+
   /** @param start "root" takes absolute paths only. */
   async status(start: Start, path: string, last: LastLink): Promise<FileStatus> {
-    if (start === "root" && path !== "" && !path.startsWith("/")) {
-      throw remoteKindError({ kind: "invalidInput" }, "status of a relative path");
-    }
+    checkStatusPath(start, path);
     // The wire has no AT_EMPTY_PATH: who sends this asks for the directory itself.
     if (start !== "root" && path === "") return await this.#fileSystems.status(start);
     return await this.#at(start, path, last, (fd) => this.#fileSystems.status(fd));
@@ -115,6 +126,11 @@ export class PathRequests {
       closeInstantly(directoryFd);
     }
   }
+}
+
+function checkStatusPath(start: Start, path: string): void {
+  if (start === "root" && path !== "" && !path.startsWith("/"))
+    throw remoteKindError({ kind: "invalidInput" }, "status of a relative path");
 }
 
 /** Paths of opens and access checks are absolute; a relative one names nothing, for the client has no working directory here. */

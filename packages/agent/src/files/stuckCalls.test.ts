@@ -16,12 +16,12 @@ async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await sleep(5);
 }
 
-function openOf(session: SessionUnderTest, path: string): Promise<unknown> {
-  return session.files.handle({ kind: "open", value: { path, openOptions: readOnly } });
+async function openOf(session: SessionUnderTest, path: string): Promise<unknown> {
+  return await session.files.handle({ kind: "open", value: { path, openOptions: readOnly } });
 }
 
-function statusOf(session: SessionUnderTest, path: string): Promise<unknown> {
-  return session.files.handle({ kind: "xstat", value: { path, fd: null, followSymlink: true } });
+async function statusOf(session: SessionUnderTest, path: string): Promise<unknown> {
+  return await session.files.handle({ kind: "xstat", value: { path, fd: null, followSymlink: true } });
 }
 
 for (const walker of ["kernel", "agent"] as const) {

@@ -80,15 +80,18 @@ export class TargetPaths {
     this.#walker = walker;
   }
 
-  /** As `locate`, out of what the kernel knows at this moment; null when it would have to look. */
-  locateAtOnce(start: Start, path: string): number | null {
-    if (this.#walker !== "kernel" || path.includes("\0")) return null;
+  /** As `locate`, out of what the kernel knows at this moment; null when it would have to look. Throws what `locate` would. */
+  locateAtOnce(start: Start, path: string, last: LastLink = "follow"): number | null {
+    if (this.#walker !== "kernel") return null;
+    checkPath(path);
     const isAtRoot = start === "root" || path.startsWith("/");
+    const flags = last === "name" ? O_NOFOLLOW : 0;
     try {
-      return locateIfCached(isAtRoot ? this.#rootFd : start, path, O_PATH, isAtRoot ? RESOLVE_IN_ROOT : RESOLVE_BENEATH);
-    } catch {
-      // Whoever opens it in earnest gets the error.
-      return null;
+      return locateIfCached(isAtRoot ? this.#rootFd : start, path, flags, isAtRoot ? RESOLVE_IN_ROOT : RESOLVE_BENEATH);
+    } catch (error) {
+      // It leaves the directory, and that is looked at in several steps.
+      if (!isAtRoot && errnoOf(error) === EXDEV) return null;
+      throw error;
     }
   }
 

@@ -1,7 +1,16 @@
 // One connected seqpacket socket. Packets go through whole, both directions on their own. A packet that is too large to be passed on ends the
 // connection with an error: it is never cut. Packets without bytes are dropped, since the wire's form of them is the end of a direction.
 
-import { closeSocket, raiseSendBuffer, receivePacket, sendPacket, shutdownWrite, type SocketWatch, watchSocket } from "@understudy/native";
+import {
+  closeSocket,
+  EMSGSIZE,
+  raiseSendBuffer,
+  receivePacket,
+  sendPacket,
+  shutdownWrite,
+  type SocketWatch,
+  watchSocket,
+} from "@understudy/native";
 import type { DaemonSeqpacket } from "@understudy/protocol";
 import { errnoOf, remoteIoError, remoteKindError } from "../errors/remoteError.ts";
 import { systemErrorText } from "../errors/systemErrorText.ts";
@@ -10,7 +19,6 @@ import type { Counter } from "../metrics/instruments.ts";
 import { StuckWatch } from "../task/stuckWatch.ts";
 import type { Connection, ConnectionEvents } from "./connectionTable.ts";
 
-const EMSGSIZE = 90;
 /** Largest packet taken from a peer. A system lets an ordinary process send twice net.core.wmem_max, 416 KiB where nobody changed it. */
 const PACKET_MAX_BYTES = 4 << 20;
 /** Packets taken in one turn of the event loop; the rest waits for the next, so that others have theirs in between. */

@@ -35,11 +35,11 @@ export type TargetPart = "files" | "environment";
 /** One session's files. */
 export interface SessionFiles extends AsyncDisposable {
   /**
-   * Undefined for requests that have no answer. Called again only when the last call has resolved.
+   * Undefined for requests that have no answer. A promise only where something may have to be waited for; then called again only when it has resolved.
    *
    * @param buffer what bytes read are in: release it when the answer was sent.
    */
-  handle(request: FileRequest, buffer: AnswerBuffer): Promise<FileResponse | undefined>;
+  handle(request: FileRequest, buffer: AnswerBuffer): FileResponse | undefined | Promise<FileResponse | undefined>;
 }
 
 export interface NameResolver {

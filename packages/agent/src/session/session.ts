@@ -6,6 +6,7 @@ import {
   clientRelays,
   type DaemonMessage,
   type FileRequest,
+  type FileResponse,
   type LogLevel,
   negotiate,
   PROTOCOL_VERSION,
@@ -33,6 +34,8 @@ import { trafficKind } from "./trafficKind.ts";
 
 /** Longest stretch of handling one client's messages, in ms, before everybody else has a turn. */
 const SLICE_MS = 2;
+/** Messages of one kind in a row after which the time is looked at. */
+const MESSAGES_PER_LOOK = 16;
 /** Answers that may wait for a client that does not read, in bytes, before it is not read from. */
 const MAX_WAITING_ANSWER_BYTES = 256 * 1024;
 /** Requests under way or waiting, of files and of names each, before the client is not read from. */
@@ -157,7 +160,7 @@ export class Session implements SessionLink {
   }
 
   stream(message: DaemonMessage, buffer?: ReusedBuffer): void {
-    this.#services.work.begin("data for a client");
+    this.#services.work.goOn("data for a client");
     this.#outbox.send(message, "data", buffer);
   }
 
@@ -191,7 +194,7 @@ export class Session implements SessionLink {
   }
 
   copy(message: DaemonMessage, buffer?: ReusedBuffer): void {
-    this.#services.work.begin("a copy for a client");
+    this.#services.work.goOn("a copy for a client");
     this.#outbox.send(message, "copies", buffer);
   }
 
@@ -263,13 +266,14 @@ export class Session implements SessionLink {
     const { work } = this.#services;
     const began = work.begin("decoding a client's messages");
     try {
-      while (!this.signal.aborted) {
+      for (let count = 1; !this.signal.aborted; count += 1) {
         const message = this.#decoder.next();
         if (message === undefined) break;
-        const now = work.begin(message.kind);
+        if (count % MESSAGES_PER_LOOK === 0) work.begin(message.kind);
+        else work.goOn(message.kind);
         this.#countReceived(message);
         this.#handle(message);
-        if (now - began > SLICE_MS && !this.#decoder.isDrained) {
+        if (work.sinceMs - began > SLICE_MS && !this.#decoder.isDrained) {
           this.#isReadingHeld = true;
           setImmediate(() => this.#resumeHeld());
           return false;
@@ -409,18 +413,29 @@ export class Session implements SessionLink {
     this.#tellRefusal("files");
     this.#files ??= this.#services.openFiles(this.signal);
     const files = this.#files;
-    this.#fileWork.add(async () => {
+    this.#fileWork.add(() => {
       if (this.signal.aborted) return;
       const beganMs = this.#services.work.begin("fileRequest");
-      const response = await files.handle(request, this.#fileBuffer);
-      this.#services.metrics.fileRequestSeconds.observe((performance.now() - beganMs) / 1000);
-      if (response !== undefined) this.#outbox.send({ kind: "file", value: response }, "files", this.#fileBuffer);
-      this.#fileBuffer.release();
-      if (!this.hasRoom) await this.#room();
-      // Of many sessions that read at once, each has room for little.
-      while (this.#fileBuffer.isOverfull && !this.signal.aborted) await this.#room();
-      this.#continue();
+      const response = files.handle(request, this.#fileBuffer);
+      if (!(response instanceof Promise)) return this.#answerFile(response, beganMs);
+      return response.then((later) => this.#answerFile(later, beganMs));
     });
+  }
+
+  /** Returns a promise where the next request must wait for room. */
+  #answerFile(response: FileResponse | undefined, beganMs: number): void | Promise<void> {
+    this.#services.metrics.fileRequestSeconds.observe((performance.now() - beganMs) / 1000);
+    if (response !== undefined) this.#outbox.send({ kind: "file", value: response }, "files", this.#fileBuffer);
+    this.#fileBuffer.release();
+    if (!this.hasRoom || this.#fileBuffer.isOverfull) return this.#roomForFiles();
+    this.#continue();
+  }
+
+  async #roomForFiles(): Promise<void> {
+    if (!this.hasRoom) await this.#room();
+    // Of many sessions that read at once, each has room for little.
+    while (this.#fileBuffer.isOverfull && !this.signal.aborted) await this.#room();
+    this.#continue();
   }
 
   /** Resolves when there is room for more data, or the session has ended. */

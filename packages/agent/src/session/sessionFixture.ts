@@ -2,17 +2,9 @@
 
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
-import {
-  ClientMessage,
-  DaemonMessage,
-  type FileRequest,
-  type FileResponse,
-  type LookupRecord,
-  StreamDecoder,
-  Writer,
-} from "@understudy/protocol";
+import { ClientMessage, DaemonMessage, type LookupRecord, StreamDecoder, Writer } from "@understudy/protocol";
 import type { Fields, Log } from "../log/log.ts";
-import { type AnswerBuffer, AnswerBuffers } from "../files/answerBuffer.ts";
+import { AnswerBuffers } from "../files/answerBuffer.ts";
 import { TargetPaths } from "../files/targetPaths.ts";
 import type { IncomingTraffic } from "../incoming/incomingTraffic.ts";
 import { Metrics } from "../metrics/metrics.ts";
@@ -22,7 +14,7 @@ import { CurrentWork } from "../task/currentWork.ts";
 import { MemoryBudget } from "../task/memoryBudget.ts";
 import { createTurnEnd } from "../task/turnEnd.ts";
 import type { OperatorTls } from "./operatorTls.ts";
-import type { Services } from "./services.ts";
+import type { Services, SessionFiles } from "./services.ts";
 import { Sessions } from "./sessions.ts";
 
 /** A log that keeps what an admin would read. */
@@ -51,7 +43,7 @@ export interface AgentUnderTestOptions {
   readonly stuckPeerTimeoutMs?: number;
   /** Directory that is the target's root. Default: there is none, and no path is found. */
   readonly rootFd?: number;
-  readonly handleFile?: (request: FileRequest, buffer: AnswerBuffer) => Promise<FileResponse | undefined>;
+  readonly handleFile?: SessionFiles["handle"];
   /** Makes the incoming traffic; without it there is no target. */
   readonly incoming?: (log: Log, metrics: Metrics, budget: MemoryBudget) => IncomingTraffic;
   readonly environment?: ReadonlyMap<string, string>;

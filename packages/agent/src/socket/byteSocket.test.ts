@@ -140,6 +140,12 @@ test("bytes that the kernel takes at once, in part or later arrive in the order 
     }
     near.writeAll([Uint8Array.of(1, 2), Uint8Array.of(3)]);
     written.push(Uint8Array.of(1, 2, 3));
+    for (const size of [64 * 1024, 256 * 1024]) {
+      const pieces = [10, size, 0, 20].map((length) => Uint8Array.from({ length }, () => value++ % 251));
+      written.push(...pieces);
+      total += size;
+      if (!near.writeAll(pieces)) hasBacklog = true;
+    }
   }
   assert.ok(hasBacklog);
   assert.ok(near.hasWritten);

@@ -11,8 +11,8 @@ const COPY_MAX_BYTES = 4096;
 /** Up to this size several pieces are copied into one: copying them costs less than telling the system of each. */
 const JOINED_MAX_BYTES = 4096;
 
-/** Up to this size bytes are given to the kernel directly. Of larger ones it often takes a part only, and the rest would cost a call more. */
-const DIRECT_MAX_BYTES = 16 * 1024;
+/** Up to this size bytes are given to the kernel directly: a full receive buffer and what goes before it. Of more it often takes a part only, and the rest would cost a call more. */
+const DIRECT_MAX_BYTES = 80 * 1024;
 
 /** Full buffers that all sockets together read in one turn of the event loop before each is held to its own limit. As many as libuv by itself reads of one socket. */
 const TURN_READS_MAX = 32;
@@ -137,7 +137,7 @@ export class ByteSocket implements ReusedBuffer {
   write(view: Uint8Array, owner?: ReusedBuffer): boolean {
     if (!this.isWritable) return true;
     if (view.length === 0) return !this.#isBacklogged;
-    const sent = this.#sendNow(view);
+    const sent = view.length > DIRECT_MAX_BYTES ? 0 : this.#sendNow(view, false);
     if (sent === view.length) return true;
     const rest = sent === 0 ? view : view.subarray(sent);
     const mustCopy = owner !== undefined && this.#isBacklogged && rest.length <= COPY_MAX_BYTES;
@@ -154,8 +154,9 @@ export class ByteSocket implements ReusedBuffer {
     let bytes = 0;
     for (const view of views) bytes += view.length;
     if (bytes <= JOINED_MAX_BYTES) return this.write(Buffer.concat(views, bytes));
+    const rest = bytes > DIRECT_MAX_BYTES ? views : this.#sendAllNow(views);
     this.socket.cork();
-    for (const view of views) if (view.length > 0 && this.isWritable) this.socket.write(view, this.#onWritten);
+    for (const view of rest) if (view.length > 0 && this.isWritable) this.socket.write(view, this.#onWritten);
     this.socket.uncork();
     if (this.socket.writableLength === 0) return true;
     owner?.keep();
@@ -249,16 +250,26 @@ export class ByteSocket implements ReusedBuffer {
    * Gives the kernel what it takes at once, without the machinery of streams, which is for bytes that must wait and costs several times what the call does. Returns how
    * many bytes that were.
    */
-  #sendNow(view: Uint8Array): number {
+  #sendNow(view: Uint8Array, hasMore: boolean): number {
     const { socket } = this;
-    if (view.length > DIRECT_MAX_BYTES || socket.writableLength > 0 || !this.#canCallDirectly) return 0;
+    if (socket.writableLength > 0 || !this.#canCallDirectly) return 0;
     this.#hasSent = true;
     try {
-      return sendNow(handleOf(socket)!.fd, view);
+      return sendNow(handleOf(socket)!.fd, view, hasMore);
     } catch (error) {
       socket.destroy(error as Error);
       return view.length;
     }
+  }
+
+  /** The same for several pieces. Returns what it did not take. */
+  #sendAllNow(views: readonly Uint8Array[]): readonly Uint8Array[] {
+    for (const [index, view] of views.entries()) {
+      if (!this.isWritable) return [];
+      const sent = this.#sendNow(view, index < views.length - 1);
+      if (sent < view.length) return [view.subarray(sent), ...views.slice(index + 1)];
+    }
+    return [];
   }
 
   /** Whether its bytes are those of a connected socket of the kernel. */

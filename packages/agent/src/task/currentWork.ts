@@ -28,6 +28,16 @@ export class CurrentWork {
     return now;
   }
 
+  /** As `begin`, for what comes many times in a row: where the same was named last, it goes on, and the clock is not read. */
+  goOn(what: string): void {
+    if (what !== this.#what) this.begin(what);
+  }
+
+  /** When something was last said to begin, as `performance.now()`. */
+  get sinceMs(): number {
+    return this.#sinceMs;
+  }
+
   /** The longest stretch since the last call. */
   takeLongest(): LongestWork {
     this.begin("");

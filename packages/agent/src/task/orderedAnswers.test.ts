@@ -51,3 +51,36 @@ test("jobs run one after another, also after one that failed", async () => {
   assert.deepEqual(ran, [1, 3]);
   assert.equal(errors.length, 1);
 });
+
+test("jobs that are done at once run in the call, those that wait for another in its order, and many of them leave others a turn", async () => {
+  const ran: string[] = [];
+  const work = new WorkInOrder(assert.ifError);
+  work.add(() => void ran.push("at once"));
+  assert.deepEqual(ran, ["at once"]);
+  assert.equal(work.pending, 0);
+  const slow = Promise.withResolvers<void>();
+  const all = Promise.withResolvers<void>();
+  work.add(() => slow.promise.then(() => void ran.push("slow")));
+  for (let i = 1; i <= 100; i++) work.add(() => void ran.push(String(i)));
+  work.add(() => all.resolve());
+  assert.equal(work.pending, 102);
+  setImmediate(() => ran.push("somebody else"));
+  slow.resolve();
+  await all.promise;
+  assert.deepEqual(ran.slice(0, 4), ["at once", "slow", "1", "2"]);
+  assert.equal(ran.at(-1), "100");
+  assert.ok(ran.indexOf("somebody else") < ran.indexOf("100"));
+  assert.equal(work.pending, 0);
+});
+
+test("a job that throws at once is told of, and the next ones run", () => {
+  const errors: unknown[] = [];
+  const work = new WorkInOrder((error) => errors.push(error));
+  work.add(() => {
+    throw new Error("broken");
+  });
+  let hasRun = false;
+  work.add(() => void (hasRun = true));
+  assert.ok(hasRun);
+  assert.match(String(errors[0]), /broken/);
+});

@@ -31,9 +31,15 @@ export class AnswersInOrder<T> {
   }
 }
 
-/** Jobs that run one after another. */
+/** A job that is done when it returns, or when its promise settles. */
+type Job = () => void | Promise<void>;
+
+/** Jobs in a row that were done at once, before everybody else has a turn. */
+const JOBS_IN_A_ROW = 32;
+
+/** Jobs that run one after another. The first one begins in the call that adds it. */
 export class WorkInOrder {
-  readonly #jobs: (() => Promise<void>)[] = [];
+  readonly #jobs: Job[] = [];
   #isRunning = false;
   readonly #onError: (error: unknown) => void;
 
@@ -47,9 +53,13 @@ export class WorkInOrder {
     return this.#jobs.length + (this.#isRunning ? 1 : 0);
   }
 
-  add(job: () => Promise<void>): void {
-    this.#jobs.push(job);
-    if (!this.#isRunning) void this.#run();
+  add(job: Job): void {
+    if (this.#isRunning) {
+      this.#jobs.push(job);
+      return;
+    }
+    this.#isRunning = true;
+    if (this.#isDone(job)) this.#run();
   }
 
   /** Forgets the jobs that have not begun. */
@@ -57,15 +67,27 @@ export class WorkInOrder {
     this.#jobs.length = 0;
   }
 
-  async #run(): Promise<void> {
-    this.#isRunning = true;
-    for (let job = this.#jobs.shift(); job !== undefined; job = this.#jobs.shift()) {
-      try {
-        await job();
-      } catch (error) {
-        this.#onError(error);
+  #run(): void {
+    for (let count = 0; this.#jobs.length > 0; count += 1) {
+      if (count === JOBS_IN_A_ROW) {
+        setImmediate(() => this.#run());
+        return;
       }
+      if (!this.#isDone(this.#jobs.shift()!)) return;
     }
     this.#isRunning = false;
+  }
+
+  /** Starts a job. Returns false when it goes on after this call; then the next ones follow by themselves. */
+  #isDone(job: Job): boolean {
+    try {
+      const running = job();
+      if (running === undefined) return true;
+      void running.catch(this.#onError).then(() => this.#run());
+      return false;
+    } catch (error) {
+      this.#onError(error);
+      return true;
+    }
   }
 }
