@@ -10,7 +10,7 @@ import { EAGAIN, EFBIG, EINVAL, errnoOf } from "./errnos.ts";
 import { isOfThisMachine } from "./fileSystems.ts";
 import { GrowingRests } from "./growingRests.ts";
 import { positionOf, seekInstantly, statusAtHand } from "./instantCalls.ts";
-import type { InstantReads } from "./instantReads.ts";
+import { callMaxBytes, type InstantReads } from "./instantReads.ts";
 import type { OpenedFile } from "./openFile.ts";
 import * as poolCalls from "./poolCalls.ts";
 
@@ -71,6 +71,7 @@ export function readAtOnce(file: OpenedFile, wanted: U64, position: U64 | null, 
   const { instantReads, buffer } = means;
   if (wanted === 0 || !instantReads.mayRead(file)) return null;
   const length = readLength(file, wanted, position, means);
+  if (length > callMaxBytes) return null;
   const memory = buffer === null ? new ReadMemory(length) : buffer.take(length);
   const count = instantReads.readAtOnce(file, memory, length, position);
   return count === null ? null : readResponse(memory, count, length);

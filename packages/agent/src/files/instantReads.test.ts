@@ -86,18 +86,18 @@ test("a file of tmpfs is read at once without swap, and by the pool with it", { 
   const content = randomBytes(mib);
   using file = new OpenTestFile("/dev/shm", content, "fromMemory");
   const memory = new ReadMemory(mib);
-  const without = new InstantReads({ swap: await noSwap() });
+  const without = new InstantReads({ slowMs: Infinity, swap: await noSwap() });
   assert.deepEqual(await without.read(file, memory, mib, 0), { count: mib, isAll: true });
   assert.ok(memory.bytes.equals(content));
   assert.deepEqual(await without.read(file, memory, mib, mib - 5), { count: 5, isAll: true });
   assert.deepEqual(await without.read(file, memory, mib, 2 * mib), { count: 0, isAll: true });
-  const withSwap = new InstantReads({ swap: await swapKnown("Filename Type\n/dev/vda2 partition\n") });
+  const withSwap = new InstantReads({ slowMs: Infinity, swap: await swapKnown("Filename Type\n/dev/vda2 partition\n") });
   assert.deepEqual(await withSwap.read(file, memory, mib, 0), { count: 0, isAll: false });
 });
 
 test("the first read of a disk's file is the pool's, for it may write the access time", () => {
   using file = new OpenTestFile(tmpdir(), Buffer.from("text"), "notYet");
-  const reads = new InstantReads();
+  const reads = new InstantReads({ slowMs: Infinity });
   reads.wasRead(file);
   assert.equal(file.instantReading, "fromCache");
 });
@@ -105,7 +105,7 @@ test("the first read of a disk's file is the pool's, for it may write the access
 test("what is not cached is left to the pool, and the file's position with it", async () => {
   const content = randomBytes(mib);
   using file = new OpenTestFile(tmpdir(), content, "fromCache");
-  const reads = new InstantReads();
+  const reads = new InstantReads({ slowMs: Infinity });
   const memory = new ReadMemory(mib);
   dropCached(file.path);
   const { count, isAll } = await reads.read(file, memory, mib, null);
@@ -122,7 +122,7 @@ test("what is read in the call is all or nothing, and moves the file's position 
   using file = new OpenTestFile(tmpdir(), content, "fromCache");
   dropCached(file.path);
   readStart(file.path);
-  const reads = new InstantReads({ turnMaxBytes: 8 * mib });
+  const reads = new InstantReads({ slowMs: Infinity, turnMaxBytes: 8 * mib });
   const memory = new ReadMemory(mib);
   const length = 256 * 1024;
   const count = reads.readAtOnce(file, memory, length, null);
@@ -139,8 +139,8 @@ test("at the end of a file less is read in the call; more than belongs to one ca
   using file = new OpenTestFile("/dev/shm", content, "fromMemory");
   const swap = await noSwap();
   const memory = new ReadMemory(mib);
-  assert.equal(new InstantReads({ swap }).readAtOnce(file, memory, mib, 0), null);
-  const reads = new InstantReads({ swap, turnMaxBytes: 1000 });
+  assert.equal(new InstantReads({ slowMs: Infinity, swap }).readAtOnce(file, memory, mib, 0), null);
+  const reads = new InstantReads({ slowMs: Infinity, swap, turnMaxBytes: 1000 });
   assert.equal(reads.readAtOnce(file, memory, 900, mib - 5), 5);
   assert.ok(memory.bytes.subarray(0, 5).equals(content.subarray(mib - 5)));
   assert.equal(reads.readAtOnce(file, memory, 900, 0), null);
@@ -151,7 +151,7 @@ test("at the end of a file less is read in the call; more than belongs to one ca
 
 test("a file system that cannot tell what is cached is asked only once", { skip: withoutShm }, async () => {
   using file = new OpenTestFile("/dev/shm", Buffer.from("text"), "fromCache");
-  const reads = new InstantReads();
+  const reads = new InstantReads({ slowMs: Infinity });
   const { count, isAll } = await reads.read(file, new ReadMemory(100), 100, 0);
   // Kernels differ in what tmpfs can tell.
   if (isAll) assert.equal(count, 4);
@@ -160,7 +160,7 @@ test("a file system that cannot tell what is cached is asked only once", { skip:
 
 test("one turn of the event loop reads no more than its limit, whoever asks", { skip: withoutShm }, async () => {
   using file = new OpenTestFile("/dev/shm", randomBytes(mib), "fromMemory");
-  const reads = new InstantReads({ swap: await noSwap(), turnMaxBytes: mib });
+  const reads = new InstantReads({ slowMs: Infinity, swap: await noSwap(), turnMaxBytes: mib });
   const doneInTurn: number[] = [];
   let turns = 0;
   const readers = Array.from({ length: 10 }, async () => {

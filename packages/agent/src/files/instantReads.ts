@@ -36,7 +36,7 @@ export interface InstantlyReadFile {
 }
 
 /** Most bytes of one call: about 20 to 60 µs. */
-const callMaxBytes = 256 * 1024;
+export const callMaxBytes = 256 * 1024;
 /** Most bytes of all sessions in one turn of the event loop; sending them takes several times as long as reading. Larger answers take more turns. */
 const turnMaxBytes = 512 * 1024;
 

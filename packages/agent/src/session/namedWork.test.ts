@@ -59,6 +59,22 @@ test("a lookup", async () => {
   assert.equal(what, "getAddrInfoRequest");
 });
 
+test("a lookup among many messages of one kind before and behind it, for whose sake the clock is not read", async () => {
+  await using agent = await AgentUnderTest.start({
+    lookup: () => {
+      block();
+      return Promise.resolve([]);
+    },
+  });
+  using client = await agent.client();
+  const pings = Array.from({ length: 10 }, () => ({ kind: "ping" }) as const);
+  const what = await namedIn(agent.work, async () => {
+    client.send(...pings, { kind: "getAddrInfoRequest", value: { node: "name" } }, ...pings);
+    await client.next("getAddrInfoResponse");
+  });
+  assert.equal(what, "getAddrInfoRequest");
+});
+
 test("a filter, between the bytes of a request and its way to the target", async () => {
   const target = manualTarget();
   const work = new CurrentWork();

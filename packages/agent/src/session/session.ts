@@ -5,8 +5,6 @@ import {
   ClientMessage,
   clientRelays,
   type DaemonMessage,
-  type FileRequest,
-  type FileResponse,
   type LogLevel,
   negotiate,
   PROTOCOL_VERSION,
@@ -16,20 +14,21 @@ import {
   UNNEGOTIATED_VERSION,
   type VersionGate,
 } from "@understudy/protocol";
-import { remoteKindError, toResponseError } from "../errors/remoteError.ts";
-import { AnswerBuffer } from "../files/answerBuffer.ts";
+import { remoteKindError } from "../errors/remoteError.ts";
 import type { CopyRoom, ReusedBuffer, SessionLink } from "../link/sessionLink.ts";
 import { SeqpacketOutgoing } from "../outgoing/seqpacket.ts";
 import { TcpOutgoing } from "../outgoing/tcp.ts";
 import { UdpOutgoing } from "../outgoing/udp.ts";
 import { WaitingBytes } from "../task/waitingBytes.ts";
 import type { ByteSocket, SocketReader } from "../socket/byteSocket.ts";
-import { AnswersInOrder, WorkInOrder } from "../task/orderedAnswers.ts";
+import { WorkInOrder } from "../task/orderedAnswers.ts";
 import { copyRoom, hasDrained } from "./copyRoom.ts";
+import { FileRequests } from "./fileRequests.ts";
+import { NameRequests } from "./nameRequests.ts";
 import { Outbox } from "./outbox.ts";
 import { reportBug } from "../log/reportBug.ts";
 import * as refusals from "./refusals.ts";
-import type { IncomingClient, Services, SessionFiles, TargetPart } from "./services.ts";
+import type { IncomingClient, Services, TargetPart } from "./services.ts";
 import { trafficKind } from "./trafficKind.ts";
 
 /** Longest stretch of handling one client's messages, in ms, before everybody else has a turn. */
@@ -64,12 +63,9 @@ export class Session implements SessionLink {
   readonly #tcp: TcpOutgoing;
   readonly #udp: UdpOutgoing;
   readonly #seqpacket: SeqpacketOutgoing;
-  readonly #fileWork: WorkInOrder;
-  #files: SessionFiles | null = null;
-  readonly #fileBuffer: AnswerBuffer;
+  readonly #fileRequests: FileRequests;
+  readonly #nameRequests: NameRequests;
   readonly #environmentWork: WorkInOrder;
-  readonly #nameAnswers: AnswersInOrder<DaemonMessage>;
-  readonly #reverseAnswers: AnswersInOrder<DaemonMessage>;
   #incoming: IncomingClient | null = null;
 
   /** What the client announced; gates are judged by it, not by the lower of both versions. */
@@ -124,17 +120,21 @@ export class Session implements SessionLink {
       connectionCount: metrics.seqpacketConnections,
       droppedEmpty: metrics.droppedDatagrams.with("empty"),
     });
-    this.#fileBuffer = new AnswerBuffer(services.answerBuffers);
-    this.#fileWork = new WorkInOrder((error) => this.#workFailed(error));
-    this.#environmentWork = new WorkInOrder((error) => this.#workFailed(error));
-    this.#nameAnswers = new AnswersInOrder(
-      (answer) => this.#answer(answer),
-      (error) => this.#workFailed(error),
-    );
-    this.#reverseAnswers = new AnswersInOrder(
-      (answer) => this.#answer(answer),
-      (error) => this.#workFailed(error),
-    );
+    const onError = (error: unknown): void => this.#workFailed(error);
+    this.#fileRequests = new FileRequests({
+      link: this,
+      services,
+      send: (response, buffer) => this.#outbox.send({ kind: "file", value: response }, "files", buffer),
+      onDone: onRelief,
+      onError,
+    });
+    this.#nameRequests = new NameRequests({
+      resolver: services.resolver,
+      signal: this.signal,
+      send: (answer) => this.#answer(answer),
+      onError,
+    });
+    this.#environmentWork = new WorkInOrder(onError);
   }
 
   get signal(): AbortSignal {
@@ -308,17 +308,15 @@ export class Session implements SessionLink {
 
   /** Something that reading waits for may have become less. */
   #continue(): void {
-    // Once the session has ended, what it had queued may still be on its way although nothing is queued any more.
-    if (this.#outbox.queuedBytes === 0 && !this.signal.aborted) this.#fileBuffer.reclaim();
+    if (this.#outbox.queuedBytes === 0) this.#fileRequests.allLeft();
     if (this.#isReadingHeld && this.#decoder.isDrained && !this.#mustWait()) this.#resumeHeld();
   }
 
   #mustWait(): boolean {
     return (
       this.#outbox.answerBytes > MAX_WAITING_ANSWER_BYTES ||
-      this.#fileWork.pending > MAX_WAITING_REQUESTS ||
-      this.#nameAnswers.pending > MAX_WAITING_REQUESTS ||
-      this.#reverseAnswers.pending > MAX_WAITING_REQUESTS ||
+      this.#fileRequests.pending > MAX_WAITING_REQUESTS ||
+      this.#nameRequests.pending > MAX_WAITING_REQUESTS ||
       this.#environmentWork.pending > MAX_WAITING_REQUESTS ||
       this.#waiting.isOverfull ||
       this.#incoming?.isOverfull === true
@@ -343,19 +341,20 @@ export class Session implements SessionLink {
         this.#mirror(message.value);
         return;
       case "fileRequest":
-        this.#file(message.value);
+        this.#tellRefusal("files");
+        this.#fileRequests.add(message.value);
         return;
       case "getEnvVarsRequest":
         this.#environment(message.value.envVarsFilter, message.value.envVarsSelect);
         return;
       case "getAddrInfoRequest":
-        this.#nameAnswers.add(this.#lookup(message.value.node, "ipv4Only"));
+        this.#nameRequests.lookUp(message.value.node, "ipv4Only");
         return;
       case "getAddrInfoRequestV2":
-        this.#nameAnswers.add(this.#lookup(message.value.node, message.value.family));
+        this.#nameRequests.lookUp(message.value.node, message.value.family);
         return;
       case "reverseDnsLookup":
-        this.#reverseAnswers.add(this.#reverseLookup(message.value.ipAddress));
+        this.#nameRequests.reverse(message.value.ipAddress);
         return;
       case "switchProtocolVersion":
         this.#gates = unlockedGates(message.value);
@@ -409,47 +408,6 @@ export class Session implements SessionLink {
     return this.#incoming;
   }
 
-  #file(request: FileRequest): void {
-    this.#tellRefusal("files");
-    this.#files ??= this.#services.openFiles(this.signal);
-    const files = this.#files;
-    this.#fileWork.add(() => {
-      if (this.signal.aborted) return;
-      const beganMs = this.#services.work.begin("fileRequest");
-      const response = files.handle(request, this.#fileBuffer);
-      if (!(response instanceof Promise)) return this.#answerFile(response, beganMs);
-      return response.then((later) => this.#answerFile(later, beganMs));
-    });
-  }
-
-  /** Returns a promise where the next request must wait for room. */
-  #answerFile(response: FileResponse | undefined, beganMs: number): void | Promise<void> {
-    this.#services.metrics.fileRequestSeconds.observe((performance.now() - beganMs) / 1000);
-    if (response !== undefined) this.#outbox.send({ kind: "file", value: response }, "files", this.#fileBuffer);
-    this.#fileBuffer.release();
-    if (!this.hasRoom || this.#fileBuffer.isOverfull) return this.#roomForFiles();
-    this.#continue();
-  }
-
-  async #roomForFiles(): Promise<void> {
-    if (!this.hasRoom) await this.#room();
-    // Of many sessions that read at once, each has room for little.
-    while (this.#fileBuffer.isOverfull && !this.signal.aborted) await this.#room();
-    this.#continue();
-  }
-
-  /** Resolves when there is room for more data, or the session has ended. */
-  #room(): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        this.signal.removeEventListener("abort", done);
-        resolve();
-      };
-      this.whenRoom(done);
-      this.signal.addEventListener("abort", done);
-    });
-  }
-
   /** The protocol's answers to some requests have no room for a reason: the client gets it beside the first of them. */
   #tellRefusal(part: TargetPart): void {
     const refusal = this.#services.refusals[part];
@@ -475,24 +433,6 @@ export class Session implements SessionLink {
     });
   }
 
-  async #lookup(node: string, family: Parameters<Services["resolver"]["lookup"]>[0]["family"]): Promise<DaemonMessage> {
-    try {
-      const records = await this.#services.resolver.lookup({ node, family }, this.signal);
-      return { kind: "getAddrInfoResponse", value: { kind: "ok", value: records } };
-    } catch (error) {
-      return { kind: "getAddrInfoResponse", value: { kind: "err", value: toResponseError(error) } };
-    }
-  }
-
-  async #reverseLookup(ip: string): Promise<DaemonMessage> {
-    try {
-      const hostname = await this.#services.resolver.reverse(ip, this.signal);
-      return { kind: "reverseDnsLookup", value: { kind: "ok", value: { hostname: { kind: "ok", value: hostname } } } };
-    } catch (error) {
-      return { kind: "reverseDnsLookup", value: { kind: "ok", value: { hostname: { kind: "err", value: toResponseError(error) } } } };
-    }
-  }
-
   #answer(answer: DaemonMessage): void {
     this.reply(answer);
     this.#continue();
@@ -515,7 +455,6 @@ export class Session implements SessionLink {
     const { log } = this.#services;
     if (log.isDebug) log.debug("session ended", { session: this.id, why, isInsideMessage: this.#decoder.isInsideMessage });
     this.#ending.abort();
-    this.#fileWork.clear();
     this.#environmentWork.clear();
     this.#tcp[Symbol.dispose]();
     this.#udp[Symbol.dispose]();
@@ -526,13 +465,12 @@ export class Session implements SessionLink {
     this.#received.hold(0);
     this.#socket.endAndLinger(LINGER_MS, GOODBYE_MS);
     this.#left.resolve();
-    this.#fileBuffer.abandon();
     void this.#giveBack();
   }
 
   async #giveBack(): Promise<void> {
     try {
-      await this.#files?.[Symbol.asyncDispose]();
+      await this.#fileRequests[Symbol.asyncDispose]();
     } catch (error) {
       this.#services.log.event("AGENT_BUG", { session: this.id, error: String(error) });
     }
