@@ -16,8 +16,8 @@ import { freePort, TargetlessAgent } from "./targetlessAgent.ts";
 import { RunningCommand, understudy } from "./understudy.ts";
 
 const MIB = 1024 * 1024;
-/** With `TEST_FULL` more goes through, so that what grows is seen. */
-const throughputMiB = process.env["TEST_FULL"] === undefined ? 200 : 1024;
+/** With `TEST_FULL` more goes through, so that what grows is seen; `FORWARD_GIB` says how much each way. */
+const throughputMiB = process.env["TEST_FULL"] === undefined ? 200 : Number(process.env["FORWARD_GIB"] ?? 1) * 1024;
 
 /** What the process may grow by while much goes through: buffers of the kernel's pace, and garbage that is not collected yet. */
 const GROWTH_MAX_MIB = 96;
@@ -43,7 +43,7 @@ function zeros(mib: number): Readable {
   );
 }
 
-suite("understudy forward", { timeout: 120_000 }, () => {
+suite("understudy forward", { timeout: 120_000 + throughputMiB * 100 }, () => {
   let agent: TargetlessAgent;
   before(async () => (agent = await TargetlessAgent.start()));
   after(() => agent[Symbol.asyncDispose]());
@@ -136,7 +136,7 @@ suite("understudy forward", { timeout: 120_000 }, () => {
     assert.equal(stdout.match(/"transport":"udp"/g)?.length, 2);
   });
 
-  test(`${throughputMiB} MiB each way leave the process small`, async () => {
+  test(`${throughputMiB} MiB each way leave the process small`, async (context) => {
     let received = 0;
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       socket.on("data", (chunk: Buffer) => (received += chunk.length));
@@ -153,6 +153,7 @@ suite("understudy forward", { timeout: 120_000 }, () => {
     assert.equal(await drained(socket, (bytes) => (got += bytes)), undefined);
     clearInterval(watching);
     assert.deepEqual([received, got], [throughputMiB * MIB, throughputMiB * MIB]);
+    context.diagnostic(`resident memory ${before.toFixed(0)} MiB before, ${most.toFixed(0)} MiB at most`);
     assert.ok(most - before < GROWTH_MAX_MIB, `grew from ${before} to ${most} MiB`);
   });
 

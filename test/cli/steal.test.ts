@@ -225,7 +225,7 @@ suite("understudy steal, with an agent", { skip: podSkipReason(), timeout: 240_0
     assert.equal(targetSaw(await get("/between")).by, "target");
     await using _second = await AgentProcess.start(pod, staying);
     while (!(await get("/three")).body.startsWith("server"));
-    assert.equal((await get("/three", { port: otherHttp })).body, "server GET /three ");
+    while (!(await get("/three", { port: otherHttp })).body.startsWith("server"));
     const { code, stderr } = await command.stop();
     assert.equal(code, 0);
     assert.equal(stderr.match(/connected again/g)?.length, 2);

@@ -18,6 +18,7 @@ export class Output {
   #colour: ColourMode = "auto";
   #isReaderGone = false;
   #hasFailed = false;
+  readonly #leftBehind = new Set<string>();
 
   constructor() {
     process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -99,8 +100,15 @@ export class Output {
     return this.#hasColour ? `\u001b[${codes[style]}m${text}\u001b[0m` : text;
   }
 
+  /** What the user must know if the process ends by `quit` before this is disposed: something that is being removed, and how to remove it. */
+  leftUnlessDone(text: string): Disposable {
+    this.#leftBehind.add(text);
+    return { [Symbol.dispose]: () => this.#leftBehind.delete(text) };
+  }
+
   /** Ends the process at once, for a user who does not want to wait. */
   quit(code: number): never {
+    for (const text of this.#leftBehind) this.note(text);
     process.exit(code);
   }
 }

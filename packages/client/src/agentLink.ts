@@ -3,14 +3,16 @@
 
 import type { Duplex } from "node:stream";
 import { ClientMessage, DaemonMessage, daemonRelays, StreamDecoder, Writer } from "@understudy/protocol";
+import { ViewSocket } from "./viewSocket.ts";
 import { SessionClosedError } from "./errors.ts";
+import { freshMemory, type ReceiveMemory } from "./reusedBuffers.ts";
 
 /** How long `close` waits for the last bytes to leave and for the agent to hang up. */
 const CLOSE_MAX_MS = 1000;
 
 export interface LinkOptions {
   readonly maxMessageBytes: number;
-  /** Payloads of `data` and `read` messages may come in several pieces; they are the receiver's to keep. */
+  /** Payloads of `data` and `read` messages may come in several pieces, which lie in `AgentLink.memory`. */
   readonly onMessage: (message: DaemonMessage) => void;
   /** Called once. */
   readonly onEnd: (reason: SessionClosedError) => void;
@@ -39,11 +41,17 @@ export class AgentLink {
     this.#options = options;
     this.#decoder = new StreamDecoder(DaemonMessage, { relays: daemonRelays, maxMessageBytes: options.maxMessageBytes });
     stream.on("data", (chunk: Uint8Array) => this.#receive(chunk));
+    if (stream instanceof ViewSocket) stream.takeBytes((bytes) => this.#receive(bytes));
     stream.on("end", () => this.#onStreamEnd());
     stream.on("error", (error: Error) => {
       this.finish(new SessionClosedError("connectionLost", `the connection to the agent failed: ${error.message}`, { cause: error }));
     });
     stream.on("close", () => this.finish(new SessionClosedError("connectionLost", "the connection to the agent was closed")));
+  }
+
+  /** What pieces of payloads lie in. */
+  get memory(): ReceiveMemory {
+    return this.#stream instanceof ViewSocket ? this.#stream.memory : freshMemory;
   }
 
   /** Why nothing more can be sent; null while the session lives. */

@@ -1,8 +1,9 @@
 // How a session begins.
 
 import { once } from "node:events";
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { ViewSocket } from "./viewSocket.ts";
 import { SessionClosedError } from "./errors.ts";
 import { Session, type SessionOptions } from "./session.ts";
 
@@ -22,7 +23,7 @@ export async function connectAgent({ host, port, ...options }: ConnectAgentOptio
 /** A TCP connection as sessions want theirs. Rejects with the system's error, or the reason of `signal`. */
 export async function connectSocket(address: { readonly host: string; readonly port: number }, signal?: AbortSignal): Promise<Socket> {
   signal?.throwIfAborted();
-  const socket = connect({ ...address, noDelay: true, keepAlive: true });
+  const socket = new ViewSocket({ noDelay: true, keepAlive: true }).connect({ host: address.host, port: address.port });
   try {
     await once(socket, "connect", signal === undefined ? {} : { signal });
     return socket;

@@ -1,10 +1,15 @@
 // One byte stream that travels inside a session: an outgoing connection, or a stolen or mirrored one. Both directions end on their own.
 
-import { Duplex, type DuplexOptions } from "node:stream";
+import { Duplex, type DuplexOptions, type Writable } from "node:stream";
+import { Delivery } from "./delivery.ts";
+import { lentBytes } from "./ownedBytes.ts";
 import { type ReceiveBudget, ReceiveQueue } from "./receiveBudget.ts";
+import type { ViewSocket } from "./viewSocket.ts";
 
 /** Largest payload of one message: what else the session sends gets its turn in between. */
 const MESSAGE_MAX_BYTES = 64 * 1024;
+/** Of each direction, before the stream says stop. */
+const BUFFERED_MAX_BYTES = 256 * 1024;
 const NO_BYTES = new Uint8Array(0);
 
 /** The messages of one connection towards the agent. */
@@ -32,20 +37,65 @@ export interface ConnectionEvents {
  */
 export class ConnectionStream extends Duplex implements ConnectionEvents {
   readonly #wire: ConnectionWire;
+  readonly #budget: ReceiveBudget;
   readonly #queue: ReceiveQueue;
+  #delivery: Delivery | null = null;
   #isClosedByAgent = false;
+  #bytesRead = 0;
+  #bytesWritten = 0;
 
   constructor(wire: ConnectionWire, budget: ReceiveBudget, { writable = true }: { writable?: boolean } = {}) {
-    const options: DuplexOptions & { readonly writable: boolean } = { allowHalfOpen: true, writable };
+    const options: DuplexOptions & { readonly writable: boolean } = { allowHalfOpen: true, writable, highWaterMark: BUFFERED_MAX_BYTES };
     super(options);
     this.#wire = wire;
-    this.#queue = new ReceiveQueue(budget, this);
+    this.#budget = budget;
+    this.#queue = new ReceiveQueue(budget, { push: (piece) => this.#passOn(piece) });
     // The session may end before the one who asked for the connection could listen.
     this.on("error", () => undefined);
   }
 
+  /** Bytes received so far, those included that nobody has read yet. */
+  get bytesRead(): number {
+    return this.#bytesRead;
+  }
+
+  /** Bytes handed to the session so far. */
+  get bytesWritten(): number {
+    return this.#bytesWritten;
+  }
+
+  /**
+   * Writes what is received to `receiver` and ends it at the end, as `pipe` does but without a copy and in larger writes; this stream's `data` events
+   * do not come then, its `end` does. The receiver's failure is the caller's to see. Once, by who would read this stream otherwise.
+   */
+  deliverTo(receiver: Writable): void {
+    this.once("end", () => receiver.end());
+    if (this.readableLength > 0) receiver.write(this.read());
+    this.#delivery = new Delivery(receiver, this.#budget);
+    this.#queue.want();
+    this.resume();
+  }
+
+  /**
+   * Sends what arrives at `source` and ends this direction at its end, as `pipe` does but without memory for each read. The source's failure is the
+   * caller's to see. Once.
+   */
+  deliverFrom(source: ViewSocket): void {
+    const send = (view: Uint8Array): void => {
+      const { bytes, giveBack } = lentBytes(view, source.memory);
+      if (!this.write(bytes, giveBack)) source.pause();
+    };
+    source.takeBytes(send);
+    source.on("data", send);
+    source.once("end", () => this.end());
+    this.on("drain", () => source.resume());
+    source.resume();
+  }
+
   received(bytes: Uint8Array): void {
-    this.#queue.add(bytes);
+    this.#bytesRead += bytes.length;
+    if (this.#delivery !== null && this.#queue.isOpen) this.#delivery.write(bytes);
+    else this.#queue.add(bytes);
   }
 
   receivedEnd(): void {
@@ -67,7 +117,7 @@ export class ConnectionStream extends Duplex implements ConnectionEvents {
   }
 
   override _read(): void {
-    this.#queue.want();
+    if (this.#delivery === null) this.#queue.want();
   }
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, done: (error: Error | null) => void): void {
@@ -80,6 +130,7 @@ export class ConnectionStream extends Duplex implements ConnectionEvents {
     const last = pieces.pop();
     if (last === undefined) return done(null);
     if (this.#isClosedByAgent) return done(connectionError("EPIPE", "the agent has closed the connection"));
+    for (const { chunk } of items) this.#bytesWritten += chunk.length;
     for (const piece of pieces) this.#wire.send(piece, () => undefined);
     this.#wire.send(last, done);
   }
@@ -87,6 +138,13 @@ export class ConnectionStream extends Duplex implements ConnectionEvents {
   override _final(done: (error: Error | null) => void): void {
     if (this.#isClosedByAgent) done(null);
     else this.#wire.send(NO_BYTES, done);
+  }
+
+  /** Pieces that waited before there was a delivery go into it, as many as there are. */
+  #passOn(piece: Uint8Array | null): boolean {
+    if (this.#delivery === null || piece === null) return this.push(piece);
+    this.#delivery.write(piece);
+    return true;
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {

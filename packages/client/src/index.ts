@@ -30,4 +30,5 @@ export type { ConnectOptions, PeerAddress, UnixPeerAddress } from "./outgoing/ou
 export type { PacketConnection } from "./outgoing/packetConnection.ts";
 export type { TcpConnection } from "./outgoing/tcpConnection.ts";
 export type { EnvOptions, Session, SessionOptions } from "./session.ts";
+export { ViewSocket } from "./viewSocket.ts";
 export { type WebHandler, webHandler, webRequest } from "./web/webHandler.ts";

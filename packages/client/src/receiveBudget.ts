@@ -1,17 +1,20 @@
 // How much received data a session holds for streams that nobody reads. The protocol has no flow control per connection, so one
 // stream cannot be held back alone: its data is kept, and when all streams together hold too much, the whole session stops reading.
 
-import type { Readable } from "node:stream";
 import { ownedBytes } from "./ownedBytes.ts";
+import { freshMemory, type ReceiveMemory } from "./reusedBuffers.ts";
 
 /** Counts what is kept and says when to stop and when to go on reading the agent. */
 export class ReceiveBudget {
   readonly #maxBytes: number;
   readonly #onChange: (isFull: boolean) => void;
+  /** What relayed bytes lie in. */
+  readonly memory: ReceiveMemory;
   #heldBytes = 0;
   #isFull = false;
 
-  constructor(maxBytes: number, onChange: (isFull: boolean) => void) {
+  constructor(maxBytes: number, onChange: (isFull: boolean) => void, memory: ReceiveMemory = freshMemory) {
+    this.memory = memory;
     this.#maxBytes = maxBytes;
     this.#onChange = onChange;
   }
@@ -39,17 +42,28 @@ export class ReceiveBudget {
 /** Estimated heap of one kept piece beside its bytes. */
 const PIECE_OVERHEAD = 128;
 
-/** Received bytes on their way from the session to one `Readable`, which fills only to its high-water mark. */
+/** Where received bytes go in the end, such as a `Readable`, which fills only to its high-water mark. */
+export interface Outlet {
+  /** Takes bytes for good, or null for the end. False when it wants no more until it calls `want`. */
+  push(piece: Uint8Array | null): boolean;
+}
+
+/** Received bytes on their way from the session to one outlet. */
 export class ReceiveQueue {
   readonly #budget: ReceiveBudget;
-  readonly #readable: Readable;
+  readonly #outlet: Outlet;
   readonly #pieces: Uint8Array[] = [];
   #isWanted = false;
   #state: "open" | "ended" | "discarded" = "open";
 
-  constructor(budget: ReceiveBudget, readable: Readable) {
+  constructor(budget: ReceiveBudget, outlet: Outlet) {
     this.#budget = budget;
-    this.#readable = readable;
+    this.#outlet = outlet;
+  }
+
+  /** Whether more may come and is of interest. */
+  get isOpen(): boolean {
+    return this.#state === "open";
   }
 
   /** Whether all that will come has come. */
@@ -59,9 +73,9 @@ export class ReceiveQueue {
 
   add(received: Uint8Array): void {
     if (this.#state !== "open") return;
-    const piece = ownedBytes(received);
+    const piece = ownedBytes(received, this.#budget.memory);
     if (this.#isWanted && this.#pieces.length === 0) {
-      this.#isWanted = this.#readable.push(piece);
+      this.#isWanted = this.#outlet.push(piece);
       return;
     }
     this.#pieces.push(piece);
@@ -71,21 +85,21 @@ export class ReceiveQueue {
   finish(): void {
     if (this.#state !== "open") return;
     this.#state = "ended";
-    if (this.#pieces.length === 0) this.#readable.push(null);
+    if (this.#pieces.length === 0) this.#outlet.push(null);
   }
 
-  /** To be called from the readable's `_read`. */
+  /** To be called when the outlet takes more. */
   want(): void {
     this.#isWanted = true;
     while (this.#isWanted && this.#pieces.length > 0) {
       const piece = this.#pieces.shift() as Uint8Array;
       this.#budget.release(piece.length + PIECE_OVERHEAD);
-      this.#isWanted = this.#readable.push(piece);
-      if (this.#pieces.length === 0 && this.#state === "ended") this.#readable.push(null);
+      this.#isWanted = this.#outlet.push(piece);
+      if (this.#pieces.length === 0 && this.#state === "ended") this.#outlet.push(null);
     }
   }
 
-  /** To be called from the readable's `_destroy`. */
+  /** To be called when the outlet is gone. */
   discard(): void {
     this.#state = "discarded";
     for (const piece of this.#pieces.splice(0)) this.#budget.release(piece.length + PIECE_OVERHEAD);

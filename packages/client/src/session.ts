@@ -88,12 +88,13 @@ export class Session implements AsyncDisposable {
     this.closed = promise;
     this.#resolveClosed = resolve;
     this.#options = options;
-    const budget = new ReceiveBudget(options.receiveMaxBytes ?? 16 * 1024 * 1024, (isFull) => this.#link.setPaused(isFull));
     this.#link = new AgentLink(stream, {
       maxMessageBytes: options.maxMessageBytes ?? 64 * 1024 * 1024,
       onMessage: (message) => this.#onMessage(message),
       onEnd: (reason) => this.#onEnd(reason),
     });
+    const receiveMaxBytes = options.receiveMaxBytes ?? 16 * 1024 * 1024;
+    const budget = new ReceiveBudget(receiveMaxBytes, (isFull) => this.#link.setPaused(isFull), this.#link.memory);
     const version = (): string => this.#version;
     this.files = new TargetFiles(this.#link, (gate, what) => this.#need(gate, what));
     this.#outgoing = new Outgoing(this.#link, budget, version);

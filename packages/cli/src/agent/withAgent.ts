@@ -22,7 +22,7 @@ export async function withSession(
 ): Promise<number> {
   return await interruptible(output, EXIT_INTERRUPTED, async (stopped) => {
     const choice = await chooseAgent(options, output, stopped);
-    if (options.dryRun === true) return await printAgent(choice, output);
+    if (options.dryRun === true) return await printAgent(choice, output, stopped);
     await using agent = await reachAgent(choice, output, stopped);
     await using session = await openRemembered(choice, agent, output, stopped);
     const end = (): void => void session[Symbol.asyncDispose]();
@@ -39,24 +39,24 @@ export async function withLastingSession(
 ): Promise<number> {
   return await interruptible(output, 0, async (stopped, leaveSignals) => {
     const choice = await chooseAgent(options, output, stopped);
-    if (options.dryRun === true) return await printAgent(choice, output);
+    if (options.dryRun === true) return await printAgent(choice, output, stopped);
     await using agent = await reachAgent(choice, output, stopped);
     // Ctrl-C ends an attempt to connect; a session that is open takes its leave itself.
     const connect = (signal: AbortSignal) => openRemembered(choice, agent, output, AbortSignal.any([signal, stopped]));
     await using session = await LastingSession.open(connect, {
       onLost: ({ message }) => output.note(`${printable(message)}; connecting again`),
       onAttemptFailed: (error) => stopped.aborted || output.note(`${printable(failureText(error))}; trying again`),
-      onRestored: () => output.note(`connected again to ${agent.name}, with all subscriptions`),
+      onRestored: () => output.note(`connected again to ${agent.name}`),
     });
     return await work(session, stopped, leaveSignals);
   });
 }
 
 /** What would be made in the cluster for this choice, as a YAML document. */
-async function printAgent(choice: AgentChoice, output: Output): Promise<number> {
+async function printAgent(choice: AgentChoice, output: Output, stopped: AbortSignal): Promise<number> {
   if (choice.kind !== "pod" && choice.kind !== "deployment") throw new UsageError("--dry-run goes with --pod or --deployment");
   const [{ describeInCluster }, { stringify }] = await Promise.all([import("./kubernetes/reachInCluster.ts"), import("yaml")]);
-  output.write(stringify(await describeInCluster(inClusterChoice(choice)), { aliasDuplicateObjects: false }));
+  output.write(stringify(await describeInCluster(inClusterChoice(choice), stopped), { aliasDuplicateObjects: false }));
   return 0;
 }
 

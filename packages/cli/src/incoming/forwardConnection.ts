@@ -22,8 +22,7 @@ export async function forwardConnection(
       transfer.fellBack(failureText(error));
       return target;
     });
-    peer.on("data", (chunk: Buffer) => transfer.received(chunk.length));
-    joined.on("data", (chunk: Buffer) => transfer.sent(chunk.length));
+    transfer.follow(peer);
     await joinConnections(peer, joined);
     transfer.end(null);
   } catch (error) {

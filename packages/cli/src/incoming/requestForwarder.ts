@@ -138,8 +138,7 @@ function passedOn({ status, version, headers, body, trailers, upgraded }: Answer
     version,
     headers,
     onUpgrade: (stream) => {
-      stream.on("data", (chunk: Buffer) => transfer.received(chunk.length));
-      upgraded.on("data", (chunk: Buffer) => transfer.sent(chunk.length));
+      transfer.follow(stream);
       joinConnections(stream, upgraded).then(
         () => transfer.end(null),
         (error: unknown) => transfer.end(failureText(error)),

@@ -12,6 +12,12 @@ export interface TransferEnd {
   readonly fellBackFor: string | null;
 }
 
+/** Bytes from and to a peer. */
+interface Counted {
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+}
+
 export class Transfer {
   /** For the user: `GET /path`, or the peer's address. */
   readonly name: string;
@@ -22,6 +28,7 @@ export class Transfer {
   #status: number | null = null;
   #fellBackFor: string | null = null;
   #isOver = false;
+  #followed: Counted | null = null;
 
   constructor(name: string, onEnd: (transfer: Transfer, end: TransferEnd) => void) {
     this.name = name;
@@ -30,7 +37,7 @@ export class Transfer {
 
   /** Bytes of both directions so far. */
   get bytes(): number {
-    return this.#receivedBytes + this.#sentBytes;
+    return this.#receivedTotal + this.#sentTotal;
   }
 
   /** More of what the peer sends. */
@@ -41,6 +48,11 @@ export class Transfer {
   /** More of what the peer gets. */
   sent(bytes: number): void {
     this.#sentBytes += bytes;
+  }
+
+  /** A connection of the peer that counts its bytes itself. */
+  follow(connection: Counted): void {
+    this.#followed = connection;
   }
 
   answered(status: number): void {
@@ -58,10 +70,18 @@ export class Transfer {
     this.#onEnd(this, {
       status: this.#status,
       durationMs: performance.now() - this.startedAt,
-      receivedBytes: this.#receivedBytes,
-      sentBytes: this.#sentBytes,
+      receivedBytes: this.#receivedTotal,
+      sentBytes: this.#sentTotal,
       error,
       fellBackFor: this.#fellBackFor,
     });
+  }
+
+  get #receivedTotal(): number {
+    return this.#receivedBytes + (this.#followed?.bytesRead ?? 0);
+  }
+
+  get #sentTotal(): number {
+    return this.#sentBytes + (this.#followed?.bytesWritten ?? 0);
   }
 }

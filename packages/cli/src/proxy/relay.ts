@@ -1,8 +1,14 @@
 // Joins a connection of this machine with one of the agent's: bytes and ends go both ways, each direction at the pace of its receiver.
 
-import type { Socket } from "node:net";
-import type { TcpConnection } from "@understudy/client";
-import { joinConnections } from "../incoming/joinConnections.ts";
+import { createServer, type Server, type Socket } from "node:net";
+import { type TcpConnection, ViewSocket } from "@understudy/client";
+import { JOINED_BUFFER_BYTES, joinConnections } from "../incoming/joinConnections.ts";
+
+/** A server for connections that `relay` is to join. Nothing of them is read before there is somewhere to write it. */
+export function relayServer(onConnection: (socket: Socket) => void): Server {
+  const options = { allowHalfOpen: true, noDelay: true, pauseOnConnect: true, highWaterMark: JOINED_BUFFER_BYTES };
+  return createServer(options, (socket) => onConnection(ViewSocket.accepted(socket) ?? socket));
+}
 
 /**
  * Resolves when both directions have ended; rejects when either side breaks, which ends the other. Owns both.
@@ -11,7 +17,7 @@ import { joinConnections } from "../incoming/joinConnections.ts";
 export async function relay(socket: Socket, connection: TcpConnection): Promise<void> {
   // Before it would be ended as if all had come.
   connection.once("error", () => socket.resetAndDestroy());
-  await joinConnections(socket, connection);
+  await joinConnections(connection, socket);
 }
 
 /** A signal that aborts when the socket is gone, and when `signal` aborts. For what is done for its peer before `relay`. */

@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { V1ContainerStatus, V1Pod } from "@kubernetes/client-node";
-import { asked, type Cluster, readPod } from "./cluster.ts";
+import { asked, type Cluster, readPod, until } from "./cluster.ts";
 import { stateText } from "./targetContainer.ts";
 
 /** What the agent prints when it listens: for scripts, so it does not change. */
@@ -33,19 +33,21 @@ export async function agentReady(
   const endsAt = performance.now() + maxMs;
   let told = "";
   for (;;) {
-    const pod = await readPod(cluster, agent.pod);
+    const pod = await readPod(cluster, agent.pod, signal);
     if (pod === null) throw new Error(`pod ${agent.pod} is gone: it was deleted while the agent started`);
     const status = statusIn(pod, agent);
     if (status?.state?.running !== undefined) {
-      const ready = readyLine.exec(await logOf(cluster, agent));
+      const ready = readyLine.exec(await logOf(cluster, agent, signal));
       if (ready !== null) return ready[1] ?? "unknown";
     }
     const state = whyNot(pod, status);
     const ended = status?.state?.terminated !== undefined || pod.status?.phase === "Failed";
-    if (ended) throw new Error(`the agent in pod ${agent.pod} does not run: ${state}${await lastLines(cluster, agent)}`);
+    if (ended) throw new Error(`the agent in pod ${agent.pod} does not run: ${state}${await lastLines(cluster, agent, signal)}`);
     if (hopeless.has(status?.state?.waiting?.reason ?? "")) throw new Error(`the agent in pod ${agent.pod} cannot start: ${state}`);
     if (performance.now() > endsAt) {
-      throw new Error(`the agent in pod ${agent.pod} was not ready within ${maxMs / 1000} s: ${state}${await lastLines(cluster, agent)}`);
+      throw new Error(
+        `the agent in pod ${agent.pod} was not ready within ${maxMs / 1000} s: ${state}${await lastLines(cluster, agent, signal)}`,
+      );
     }
     if (state !== told) onState(state);
     told = state;
@@ -68,13 +70,14 @@ function whyNot({ status }: V1Pod, container: V1ContainerStatus | undefined): st
   return reasons.length === 0 ? `the pod is ${status?.phase ?? "not there yet"}` : reasons.join(": ");
 }
 
-async function logOf({ core, namespace }: Cluster, { pod, container }: StartingAgent): Promise<string> {
-  return await asked(`read the log of pod ${pod}`, core.readNamespacedPodLog({ name: pod, namespace, container, tailLines: 100 }));
+async function logOf({ core, namespace }: Cluster, { pod, container }: StartingAgent, signal: AbortSignal): Promise<string> {
+  const request = { name: pod, namespace, container, tailLines: 100 };
+  return await asked(`read the log of pod ${pod}`, core.readNamespacedPodLog(request, until(signal)));
 }
 
 /** For the account of a failure; nothing where there is no log. */
-async function lastLines(cluster: Cluster, agent: StartingAgent): Promise<string> {
-  const log = await logOf(cluster, agent).catch(() => "");
+async function lastLines(cluster: Cluster, agent: StartingAgent, signal: AbortSignal): Promise<string> {
+  const log = await logOf(cluster, agent, signal).catch(() => "");
   const lines = log.trim().split("\n").slice(-3);
   return lines.join("") === "" ? "" : `; it said: ${lines.join(" | ")}`;
 }

@@ -1,6 +1,7 @@
 // The cluster of the user's kubeconfig file, and the few requests that are made of it. Nothing here knows what an agent is.
 
-import type { AppsV1Api, BatchV1Api, CoreV1Api, KubeConfig, V1Pod } from "@kubernetes/client-node";
+import { Observable } from "@kubernetes/client-node";
+import type { AppsV1Api, BatchV1Api, CoreV1Api, KubeConfig, RequestContext, ResponseContext, V1Pod } from "@kubernetes/client-node";
 import { failureText } from "../../failureText.ts";
 import type { ClusterChoice } from "../agentChoice.ts";
 
@@ -48,17 +49,40 @@ export async function openCluster({ context, namespace }: ClusterChoice): Promis
   };
 }
 
+type RequestOptions = NonNullable<Parameters<CoreV1Api["readNamespacedPod"]>[1]>;
+
+/** For a request that ends, with the signal's reason, when `signal` aborts. */
+export function until(signal: AbortSignal): RequestOptions {
+  signal.throwIfAborted();
+  const middleware = {
+    pre: (request: RequestContext) => {
+      request.setSignal(signal);
+      return new Observable(Promise.resolve(request));
+    },
+    post: (response: ResponseContext) => new Observable(Promise.resolve(response)),
+  };
+  return { middleware: [middleware], middlewareMergeStrategy: "append" };
+}
+
 /** @throws Error with the server's own words, and the status code's meaning for who lacks rights. */
 export async function asked<T>(what: string, answer: Promise<T>): Promise<T> {
   try {
     return await answer;
   } catch (error) {
-    throw new Error(`cannot ${what}: ${serverText(error)}`, { cause: error });
+    throw failed(what, error);
   }
+}
+
+/** An abort stays what it is. */
+function failed(what: string, error: unknown): unknown {
+  if (error instanceof Error && error.name === "AbortError") return error;
+  return new Error(`cannot ${what}: ${serverText(error)}`, { cause: error });
 }
 
 /** The HTTP status of a refusal by the server; null for other failures. */
 export function statusOf(error: unknown): number | null {
+  // The code of an abort is none of HTTP.
+  if (error instanceof DOMException) return null;
   return error instanceof Error && "code" in error && typeof error.code === "number" ? error.code : null;
 }
 
@@ -94,11 +118,11 @@ function statusMessage(error: unknown): string | null {
 }
 
 /** The pod as it is now; null when it is gone. */
-export async function readPod({ core, namespace }: Cluster, name: string): Promise<V1Pod | null> {
+export async function readPod({ core, namespace }: Cluster, name: string, signal: AbortSignal): Promise<V1Pod | null> {
   try {
-    return await core.readNamespacedPod({ name, namespace });
+    return await core.readNamespacedPod({ name, namespace }, until(signal));
   } catch (error) {
     if (statusOf(error) === 404) return null;
-    throw new Error(`cannot read pod ${name}: ${serverText(error)}`, { cause: error });
+    throw failed(`read pod ${name}`, error);
   }
 }

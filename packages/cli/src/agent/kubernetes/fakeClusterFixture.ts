@@ -33,6 +33,8 @@ export class FakeCluster implements AsyncDisposable {
   readonly asked: string[] = [];
   /** `POST` and such that are refused, with the server's words. */
   readonly refusals = new Map<string, { readonly code: number; readonly message: string }>();
+  /** Requests, by method and path, that are never answered; the function is called with each. */
+  readonly hangs = new Map<string, () => void>();
   /** The status that forwarding a port is refused with. */
   refusedUpgrade: number | null = null;
   /** Why no job gets a pod. */
@@ -111,6 +113,8 @@ export class FakeCluster implements AsyncDisposable {
     const url = new URL(request.url ?? "", "http://fake");
     const { method = "" } = request;
     this.asked.push(`${method} ${url.pathname}`);
+    const hang = [...this.hangs].find(([start]) => `${method} ${url.pathname}`.startsWith(start));
+    if (hang !== undefined) return hang[1]();
     const refusal = this.refusals.get(`${method} ${url.pathname}`);
     const body = method === "POST" || method === "PUT" ? await json(request) : null;
     if (refusal !== undefined) return reply(response, refusal.code, statusObject(refusal.code, refusal.message));

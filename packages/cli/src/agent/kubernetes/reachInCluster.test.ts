@@ -9,14 +9,16 @@ import { setImmediate } from "node:timers/promises";
 import { openSession } from "@understudy/client";
 import { FakeAgent } from "@understudy/client/testing";
 import { openCluster } from "./cluster.ts";
+import type { Output } from "../../output.ts";
+import { finished, startCommandIn } from "../../testing/runCommand.ts";
 import { containerStatus, FakeCluster } from "./fakeClusterFixture.ts";
 import { openPodStream } from "./podStream.ts";
 import { describeInCluster, type InClusterChoice, reachInCluster } from "./reachInCluster.ts";
 
 /** Keeps what the user would read. */
-function silentOutput(): { note: (text: string) => void; readonly notes: string[] } {
+function silentOutput(): Pick<Output, "note" | "leftUnlessDone"> & { readonly notes: string[] } {
   const notes: string[] = [];
-  return { note: (text) => void notes.push(text), notes };
+  return { note: (text) => void notes.push(text), leftUnlessDone: () => ({ [Symbol.dispose]: () => undefined }), notes };
 }
 
 const running = (container: string): object => ({
@@ -143,7 +145,7 @@ suite("an agent in a cluster", { concurrency: false }, () => {
       { key: "old", operator: "DoesNotExist" },
     ];
     cluster.addDeployment("web", { matchLabels: { app: "web" }, matchExpressions });
-    await describeInCluster(choice("web", { target: { kind: "deployment", name: "web", container: null } }));
+    await describeInCluster(choice("web", { target: { kind: "deployment", name: "web", container: null } }), signal);
     assert.deepEqual(cluster.selectors, ["app=web,tier in (a,b),canary notin (yes),app,!old"]);
   });
 
@@ -203,8 +205,8 @@ suite("an agent in a cluster", { concurrency: false }, () => {
     cluster.addTarget("web-1");
     const stopped = new AbortController();
     cluster.agents({
-      states: () => {
-        stopped.abort();
+      states: (reads) => {
+        if (reads > 0) stopped.abort();
         return { phase: "Pending", conditions: [{ type: "PodScheduled", status: "False", message: "0/3 nodes are available" }] };
       },
     });
@@ -212,6 +214,58 @@ suite("an agent in a cluster", { concurrency: false }, () => {
     await assert.rejects(reachInCluster(choice("web-1"), output, stopped.signal), { name: "AbortError" });
     assert.equal(output.notes.at(-1), "no node takes it: 0/3 nodes are available");
     assert.equal(cluster.jobs.size, 0);
+  });
+
+  const pods = "/api/v1/namespaces/shop/pods";
+  const hanging: readonly [string, boolean][] = [
+    [`GET ${pods}/web-1`, false],
+    ["GET /apis/apps/v1/namespaces/shop/deployments/web", false],
+    ["POST /apis/batch/v1/namespaces/shop/jobs", false],
+    [`GET ${pods}/mirrord-agent-`, false],
+    [`GET ${pods}/web-1/ephemeralcontainers`, true],
+    [`PUT ${pods}/web-1/ephemeralcontainers`, true],
+  ];
+  for (const [request, isEphemeral] of hanging) {
+    test(`interrupted while nothing answers to ${request}, it ends at once and leaves no job`, async () => {
+      await using cluster = await clusterOf();
+      cluster.addTarget("web-1");
+      cluster.addDeployment("web");
+      const stopped = new AbortController();
+      cluster.hangs.set(request, () => stopped.abort());
+      const target = { kind: request.includes("deployments") ? "deployment" : "pod", container: null } as const;
+      const wanted = choice("web-1", { target: { ...target, name: target.kind === "pod" ? "web-1" : "web" }, isEphemeral });
+      await assert.rejects(reachInCluster(wanted, silentOutput(), stopped.signal), { name: "AbortError" });
+      assert.equal(cluster.jobs.size, 0);
+    });
+  }
+
+  test("a second Ctrl-C while a job cannot be deleted ends the command, which says what is left", async () => {
+    await using cluster = await clusterOf();
+    cluster.addTarget("web-1");
+    const [waits, deletes] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    cluster.hangs.set(`GET ${pods}/mirrord-agent-`, waits.resolve);
+    cluster.hangs.set("DELETE /apis/batch/v1/namespaces/shop/jobs/", deletes.resolve);
+    const command = startCommandIn(
+      { env: { KUBECONFIG: await cluster.kubeconfig() } },
+      "ls",
+      "/",
+      "--pod",
+      "web-1",
+      "--agent-image",
+      "agent:1",
+    );
+    const end = finished(command);
+    await Promise.race([waits.promise, end]);
+    command.kill("SIGINT");
+    await Promise.race([deletes.promise, end]);
+    command.kill("SIGINT");
+    const { code, stderr } = await end;
+    assert.equal(code, 130);
+    const [job] = cluster.jobs.keys();
+    assert.match(
+      stderr,
+      new RegExp(`^understudy: job ${job} may be left in namespace shop: kubectl delete job ${job} --namespace shop removes it$`, "m"),
+    );
   });
 
   test("what is not there, does not run, or is refused is named", async () => {
@@ -270,9 +324,9 @@ suite("an agent in a cluster", { concurrency: false }, () => {
   test("the manifest is made without changing anything", async () => {
     await using cluster = await clusterOf();
     cluster.addTarget("web-1");
-    const job = await describeInCluster(choice("web-1"));
+    const job = await describeInCluster(choice("web-1"), signal);
     assert.ok("kind" in job && job.kind === "Job");
-    assert.ok("spec" in (await describeInCluster(choice("web-1", { isEphemeral: true }))));
+    assert.ok("spec" in (await describeInCluster(choice("web-1", { isEphemeral: true }), signal)));
     assert.deepEqual(
       cluster.asked.filter((one) => !one.startsWith("GET ")),
       [],

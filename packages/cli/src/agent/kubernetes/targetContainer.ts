@@ -1,7 +1,7 @@
 // Finds the container that the agent is to serve: in a pod that is named, or in a pod of a deployment.
 
 import type { V1ContainerStatus, V1LabelSelector, V1Pod } from "@kubernetes/client-node";
-import { asked, type Cluster, readPod } from "./cluster.ts";
+import { asked, type Cluster, readPod, until } from "./cluster.ts";
 
 /** What stands between a service and its peers in a mesh. */
 export type Mesh = "istio" | "istioCni" | "linkerd" | "kuma";
@@ -29,16 +29,19 @@ export interface TargetName {
 }
 
 /** @throws Error that says what was not found and what there is. */
-export async function findTarget(cluster: Cluster, { kind, name, container }: TargetName): Promise<TargetContainer> {
-  const pod = kind === "pod" ? await readPod(cluster, name) : await podOfDeployment(cluster, name);
+export async function findTarget(cluster: Cluster, { kind, name, container }: TargetName, signal: AbortSignal): Promise<TargetContainer> {
+  const pod = kind === "pod" ? await readPod(cluster, name, signal) : await podOfDeployment(cluster, name, signal);
   if (pod === null) throw new Error(`there is no pod ${name} in namespace ${cluster.namespace}`);
   return targetIn(pod, container);
 }
 
-async function podOfDeployment({ apps, core, namespace }: Cluster, name: string): Promise<V1Pod> {
-  const deployment = await asked(`read deployment ${name} in namespace ${namespace}`, apps.readNamespacedDeployment({ name, namespace }));
+async function podOfDeployment({ apps, core, namespace }: Cluster, name: string, signal: AbortSignal): Promise<V1Pod> {
+  const deployment = await asked(
+    `read deployment ${name} in namespace ${namespace}`,
+    apps.readNamespacedDeployment({ name, namespace }, until(signal)),
+  );
   const labelSelector = selectorText(deployment.spec?.selector ?? {});
-  const { items } = await asked(`list the pods of ${name}`, core.listNamespacedPod({ namespace, labelSelector }));
+  const { items } = await asked(`list the pods of ${name}`, core.listNamespacedPod({ namespace, labelSelector }, until(signal)));
   const pod = items.find((one) => one.status?.phase === "Running" && one.metadata?.deletionTimestamp === undefined);
   if (pod === undefined) {
     const phases = items.map((one) => one.status?.phase ?? "Unknown");

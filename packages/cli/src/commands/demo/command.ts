@@ -8,6 +8,7 @@ import { parseStepName, type StepName, stepNames } from "../../demo/stepNames.ts
 interface Options {
   readonly keep?: boolean;
   readonly list?: boolean;
+  readonly json?: boolean;
 }
 
 export function addDemoCommand(program: Command, { output, exitWith }: CommandContext): void {
@@ -19,11 +20,13 @@ export function addDemoCommand(program: Command, { output, exitWith }: CommandCo
     )
     .addArgument(stepsArgument())
     .option("--list", "print the steps and what they show, and do nothing")
+    .option("--json", "with --list: print one JSON array")
     .option("--keep", "leave it running until Ctrl-C and tell how to reach it")
     .addHelpText("after", demoHelp)
-    .action(async (names: readonly StepName[], { keep = false, list = false }: Options) => {
+    .action(async (names: readonly StepName[], { keep = false, list = false, json = false }: Options, command: Command) => {
+      if (json && !list) command.error("error: --json goes with --list");
       const { demo, listSteps } = await import("./demo.ts");
-      if (list) return await listSteps(names, output);
+      if (list) return await listSteps(names, json, output);
       exitWith(await demo({ names, keep }, output));
     });
 }
@@ -49,5 +52,6 @@ Exit codes:
 Examples:
   sudo understudy demo
   understudy demo --list
+  understudy demo --list --json | jq -r '.[].name'
   sudo understudy demo mirror tcp
   sudo understudy demo --keep`;

@@ -25,6 +25,14 @@ suite("understudy demo, its arguments", () => {
     assert.match(some.stdout, /^tcp +You steal a port .*\n$/);
   });
 
+  test("--list --json prints one array, and --json alone is a usage error", async () => {
+    const { code, stdout } = await runCommand(["demo", "--list", "--json", "tcp", "look"]);
+    const steps = JSON.parse(stdout) as readonly { name: string; title: string }[];
+    assert.deepEqual([code, steps.map(({ name }) => name)], [0, ["tcp", "look"]]);
+    assert.match(steps[0]?.title ?? "", /^You steal a port /);
+    assert.equal((await runCommand(["demo", "--json"])).code, 2);
+  });
+
   test("a step that there is not is a usage error, with the one that was meant", async () => {
     const { code, stdout, stderr } = await runCommand(["demo", "steal", "mirorr"]);
     assert.deepEqual([code, stdout], [2, ""]);

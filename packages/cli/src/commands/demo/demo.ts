@@ -19,9 +19,11 @@ export interface DemoCommandOptions {
   readonly keep: boolean;
 }
 
-/** Prints the steps, each with its name and what it shows. */
-export async function listSteps(names: readonly StepName[], output: Output): Promise<void> {
-  for (const { name, title } of stepsNamed(names)) await output.line(`${name.padEnd(NAME_WIDTH)}${title}`);
+/** Prints the steps, each with its name and what it shows; with `json` as one document. */
+export async function listSteps(names: readonly StepName[], json: boolean, output: Output): Promise<void> {
+  const steps = stepsNamed(names);
+  if (json) return await output.line(JSON.stringify(steps.map(({ name, title }) => ({ name, title }))));
+  for (const { name, title } of steps) await output.line(`${name.padEnd(NAME_WIDTH)}${title}`);
 }
 
 /** Resolves with the exit code. */

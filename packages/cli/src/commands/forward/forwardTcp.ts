@@ -1,11 +1,11 @@
 // One port of this machine whose connections the agent continues.
 
-import { createServer, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { outgoing } from "@understudy/client";
 import { formatHostPort, type HostPort } from "../../hostPort.ts";
 import { connectTo, type Destination, destinationText } from "../../proxy/destination.ts";
 import { LocalServer } from "../../proxy/localServer.ts";
-import { relay, whileOpen } from "../../proxy/relay.ts";
+import { relay, relayServer, whileOpen } from "../../proxy/relay.ts";
 import type { TrafficReport } from "../../proxy/trafficReport.ts";
 
 export interface ForwardServices {
@@ -16,12 +16,10 @@ export interface ForwardServices {
 
 /** Listens; the caller owns the server. */
 export async function forwardTcp(at: HostPort, to: Destination, services: ForwardServices): Promise<LocalServer> {
-  // Nothing is read before there is somewhere to write it.
-  const server = createServer(
-    { allowHalfOpen: true, noDelay: true, pauseOnConnect: true },
-    (socket) => void forwardOne(socket, to, services),
+  return await LocalServer.listen(
+    relayServer((socket) => void forwardOne(socket, to, services)),
+    at,
   );
-  return await LocalServer.listen(server, at);
 }
 
 /** Never rejects. */

@@ -1,11 +1,11 @@
 // A SOCKS server on this machine. What its clients ask for is connected by the agent, from the target's network, and names are looked up there.
 
-import { createServer, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { SessionClosedError, type outgoing, type TcpConnection } from "@understudy/client";
 import { formatHostPort, type HostPort } from "../../hostPort.ts";
 import { connectTo } from "../../proxy/destination.ts";
 import { LocalServer } from "../../proxy/localServer.ts";
-import { relay, whileOpen } from "../../proxy/relay.ts";
+import { relay, relayServer, whileOpen } from "../../proxy/relay.ts";
 import type { TrafficReport } from "../../proxy/trafficReport.ts";
 import { type Credentials, handshake, SocketBytes, type SocksRequest } from "./socksHandshake.ts";
 import { reply, replyMessage, SocksError } from "./socksMessages.ts";
@@ -25,7 +25,7 @@ export interface SocksServerOptions {
 /** Listens; the caller owns the server. */
 export async function startSocksServer(at: HostPort, options: SocksServerOptions): Promise<LocalServer> {
   return await LocalServer.listen(
-    createServer({ allowHalfOpen: true, noDelay: true }, (socket) => void serveClient(socket, options)),
+    relayServer((socket) => void serveClient(socket, options)),
     at,
   );
 }

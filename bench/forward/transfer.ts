@@ -1,0 +1,132 @@
+// One measured transfer, as a program of its own: opens a connection in one of three ways, moves bytes for a while, and prints how many, and the processor time
+// that the process under measure took meanwhile.
+
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { connectAgent } from "@understudy/client";
+import { ClientMessage, DaemonMessage, StreamDecoder, Writer } from "@understudy/protocol";
+
+export interface TransferTask {
+  /** `plain` connects to `port`; the others have the agent at `port` connect to `peerPort`. `raw` frames bytes by hand and looks at none that come. */
+  readonly how: "plain" | "raw" | "library";
+  readonly direction: "down" | "up";
+  readonly port: number;
+  readonly peerPort: number;
+  readonly connections: number;
+  readonly seconds: number;
+  readonly warmUpSeconds: number;
+  /** Whose processor time counts; null is this process. */
+  readonly pid: number | null;
+}
+
+export interface TransferResult {
+  readonly bytes: number;
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+}
+
+const PIECE = Buffer.alloc(64 * 1024, "understudy ");
+
+/** Opens connections and starts moving bytes; `moved` is told of them. */
+type Start = (task: TransferTask, moved: (bytes: number) => void) => Promise<void>;
+
+async function startPlain({ port, direction, connections }: TransferTask, moved: (bytes: number) => void): Promise<void> {
+  for (let i = 0; i < connections; i++) {
+    const socket = await dial(port, moved);
+    if (direction === "up") writeWithoutEnd(socket, () => socket.write(PIECE, () => moved(PIECE.length)));
+  }
+}
+
+async function startRaw({ port, peerPort, direction }: TransferTask, moved: (bytes: number) => void): Promise<void> {
+  let isOpen = false;
+  const decoder = new StreamDecoder(DaemonMessage);
+  const { promise: opened, resolve } = Promise.withResolvers<bigint | number>();
+  const socket = connect({
+    host: "127.0.0.1",
+    port,
+    noDelay: true,
+    onread: {
+      buffer: Buffer.alloc(256 * 1024),
+      callback: (length, buffer) => {
+        if (isOpen) moved(length);
+        else {
+          decoder.feed(new Uint8Array(buffer.subarray(0, length)));
+          for (let message = decoder.next(); message !== undefined && !isOpen; message = decoder.next()) {
+            if (message.kind !== "tcpOutgoing" || message.value.kind !== "connectV2") continue;
+            const { connect: answer } = message.value.value;
+            if (answer.kind === "err") throw new Error("the agent does not connect");
+            isOpen = true;
+            resolve(answer.value.connectionId);
+          }
+        }
+        return true;
+      },
+    },
+  });
+  socket.write(encode({ kind: "switchProtocolVersion", value: "1.29.0" }));
+  const remoteAddress = { kind: "ip", value: { ip: "127.0.0.1", port: peerPort } } as const;
+  socket.write(encode({ kind: "tcpOutgoing", value: { kind: "connectV2", value: { uid: 1n, remoteAddress } } }));
+  const connectionId = await opened;
+  if (direction === "down") return;
+  const message = encode({ kind: "tcpOutgoing", value: { kind: "write", value: { connectionId, bytes: PIECE } } });
+  writeWithoutEnd(socket, () => socket.write(message, () => moved(PIECE.length)));
+}
+
+function encode(message: ClientMessage): Buffer {
+  const writer = new Writer();
+  ClientMessage.write(writer, message);
+  return Buffer.concat(writer.take());
+}
+
+async function startLibrary({ port, peerPort, direction, connections }: TransferTask, moved: (bytes: number) => void): Promise<void> {
+  const session = await connectAgent({ host: "127.0.0.1", port });
+  for (let i = 0; i < connections; i++) {
+    const connection = await session.connectTcp({ ip: "127.0.0.1", port: peerPort });
+    connection.on("data", (bytes: Uint8Array) => moved(bytes.length));
+    if (direction === "up") writeWithoutEnd(connection, () => connection.write(PIECE, () => moved(PIECE.length)));
+  }
+}
+
+async function dial(port: number, moved: (bytes: number) => void): Promise<Socket> {
+  const onread = {
+    buffer: Buffer.alloc(256 * 1024),
+    callback: (length: number) => {
+      moved(length);
+      return true;
+    },
+  };
+  const socket = connect({ host: "127.0.0.1", port, noDelay: true, onread });
+  await once(socket, "connect");
+  return socket;
+}
+
+function writeWithoutEnd(stream: { on(event: "drain", listener: () => void): unknown }, write: () => boolean): void {
+  const more = (): void => {
+    while (write());
+  };
+  stream.on("drain", more);
+  more();
+}
+
+/** User and system time; the kernel counts in hundredths of seconds. */
+function cpuSecondsOf(pid: number | "self"): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+const starts: Readonly<Record<TransferTask["how"], Start>> = { plain: startPlain, raw: startRaw, library: startLibrary };
+const task = JSON.parse(process.argv[2] ?? "") as TransferTask;
+let bytes = 0;
+await starts[task.how](task, (more) => (bytes += more));
+await sleep(task.warmUpSeconds * 1000);
+const before = { bytes, at: performance.now(), cpuSeconds: cpuSecondsOf(task.pid ?? "self") };
+await sleep(task.seconds * 1000);
+const result: TransferResult = {
+  bytes: bytes - before.bytes,
+  seconds: (performance.now() - before.at) / 1000,
+  cpuSeconds: cpuSecondsOf(task.pid ?? "self") - before.cpuSeconds,
+};
+console.log(`ready ${JSON.stringify(result)}`);
+process.exit(0);
