@@ -2,11 +2,11 @@
 // that the process under measure took meanwhile.
 
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connectAgent } from "@understudy/client";
 import { ClientMessage, DaemonMessage, StreamDecoder, Writer } from "@understudy/protocol";
+import { ProcessTree } from "@understudy/test";
 
 export interface TransferTask {
   /** `plain` connects to `port`; the others have the agent at `port` connect to `peerPort`. `raw` frames bytes by hand and looks at none that come. */
@@ -110,23 +110,18 @@ function writeWithoutEnd(stream: { on(event: "drain", listener: () => void): unk
   more();
 }
 
-/** User and system time; the kernel counts in hundredths of seconds. */
-function cpuSecondsOf(pid: number | "self"): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
-
 const starts: Readonly<Record<TransferTask["how"], Start>> = { plain: startPlain, raw: startRaw, library: startLibrary };
 const task = JSON.parse(process.argv[2] ?? "") as TransferTask;
 let bytes = 0;
 await starts[task.how](task, (more) => (bytes += more));
 await sleep(task.warmUpSeconds * 1000);
-const before = { bytes, at: performance.now(), cpuSeconds: cpuSecondsOf(task.pid ?? "self") };
+const measured = new ProcessTree(task.pid ?? process.pid);
+const before = { bytes, at: performance.now(), processorMs: await measured.processorMs() };
 await sleep(task.seconds * 1000);
 const result: TransferResult = {
   bytes: bytes - before.bytes,
   seconds: (performance.now() - before.at) / 1000,
-  cpuSeconds: cpuSecondsOf(task.pid ?? "self") - before.cpuSeconds,
+  cpuSeconds: ((await measured.processorMs()) - before.processorMs) / 1000,
 };
 console.log(`ready ${JSON.stringify(result)}`);
 process.exit(0);

@@ -14,7 +14,6 @@ export interface ProcessUse {
   readonly proportionalMiB: number;
   /** Highest resident memory since its start. */
   readonly peakMiB: number;
-  readonly descriptors: number;
   readonly threads: number;
 }
 
@@ -45,7 +44,7 @@ export class ProcessTree {
   }
 
   /** Sum of a figure over all processes now. */
-  async total(figure: "residentMiB" | "proportionalMiB" | "peakMiB" | "descriptors"): Promise<number> {
+  async total(figure: "residentMiB" | "proportionalMiB" | "peakMiB"): Promise<number> {
     return (await this.use()).reduce((sum, use) => sum + use[figure], 0);
   }
 
@@ -72,10 +71,9 @@ async function childrenOf(pid: number): Promise<number[]> {
 }
 
 async function useOf(pid: number): Promise<ProcessUse> {
-  const [status, rollup, descriptors, comm] = await Promise.all([
+  const [status, rollup, comm] = await Promise.all([
     readFile(`/proc/${pid}/status`, "utf8"),
     readFile(`/proc/${pid}/smaps_rollup`, "utf8"),
-    readdir(`/proc/${pid}/fd`),
     readFile(`/proc/${pid}/comm`, "utf8"),
   ]);
   return {
@@ -84,7 +82,6 @@ async function useOf(pid: number): Promise<ProcessUse> {
     residentMiB: Number(statusField(status, "VmRSS")) / KIB_PER_MIB,
     proportionalMiB: Number(statusField(rollup, "Pss")) / KIB_PER_MIB,
     peakMiB: Number(statusField(status, "VmHWM")) / KIB_PER_MIB,
-    descriptors: descriptors.length,
     threads: Number(statusField(status, "Threads")),
   };
 }

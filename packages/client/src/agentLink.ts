@@ -6,6 +6,7 @@ import { ClientMessage, DaemonMessage, daemonRelays, StreamDecoder, Writer } fro
 import { ViewSocket } from "./viewSocket.ts";
 import { SessionClosedError } from "./errors.ts";
 import { freshMemory, type ReceiveMemory } from "./reusedBuffers.ts";
+import { TurnCork } from "./turnCork.ts";
 
 /** How long `close` waits for the last bytes to leave and for the agent to hang up. */
 const CLOSE_MAX_MS = 1000;
@@ -29,7 +30,7 @@ export class AgentLink {
   readonly #writer = new Writer();
   /** Kept so that a stream that forgets its callbacks leaves nobody waiting. */
   readonly #unwritten = new Set<OnWritten>();
-  #isCorked = false;
+  readonly #cork: TurnCork;
   #isPaused = false;
   #end: SessionClosedError | null = null;
   /** Why this side is about to end the session. */
@@ -38,6 +39,7 @@ export class AgentLink {
 
   constructor(stream: Duplex, options: LinkOptions) {
     this.#stream = stream;
+    this.#cork = new TurnCork(stream);
     this.#options = options;
     this.#decoder = new StreamDecoder(DaemonMessage, { relays: daemonRelays, maxMessageBytes: options.maxMessageBytes });
     stream.on("data", (chunk: Uint8Array) => this.#receive(chunk));
@@ -79,7 +81,7 @@ export class AgentLink {
       this.#writer.discard();
       throw error;
     }
-    this.#corkForThisTurn();
+    this.#cork.hold();
     this.#unwritten.add(onWritten);
     const segments = this.#writer.take();
     const last = segments.pop() as Uint8Array;
@@ -154,16 +156,5 @@ export class AgentLink {
   #onStreamEnd(): void {
     const where = this.#decoder.isInsideMessage ? " inside a message" : "";
     this.finish(new SessionClosedError("connectionLost", `the agent ended the connection${where}`));
-  }
-
-  /** What is sent in one turn leaves in one write. */
-  #corkForThisTurn(): void {
-    if (this.#isCorked) return;
-    this.#isCorked = true;
-    this.#stream.cork();
-    process.nextTick(() => {
-      this.#isCorked = false;
-      this.#stream.uncork();
-    });
   }
 }

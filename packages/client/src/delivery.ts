@@ -5,22 +5,25 @@ import { Socket } from "node:net";
 import type { Writable } from "node:stream";
 import { lentBytes, ownedBytes } from "./ownedBytes.ts";
 import type { ReceiveBudget } from "./receiveBudget.ts";
+import { TurnCork } from "./turnCork.ts";
 
 export class Delivery {
   readonly #receiver: Writable;
   readonly #budget: ReceiveBudget;
-  #isCorked = false;
+  readonly #cork: TurnCork;
 
   constructor(receiver: Writable, budget: ReceiveBudget) {
     this.#receiver = receiver;
     this.#budget = budget;
+    this.#cork = new TurnCork(receiver);
   }
 
   /** Writes bytes that are good for this call only. */
   write(view: Uint8Array): void {
     const { bytes, giveBack } = this.#lent(view);
     this.#budget.add(view.length);
-    this.#corkForThisTurn();
+    // A message's last bytes and the next one's first lie in one read.
+    this.#cork.hold();
     this.#receiver.write(bytes, () => {
       giveBack();
       this.#budget.release(view.length);
@@ -32,16 +35,5 @@ export class Delivery {
     const { memory } = this.#budget;
     if (this.#receiver instanceof Socket) return lentBytes(view, memory);
     return { bytes: ownedBytes(view, memory), giveBack: () => undefined };
-  }
-
-  /** A message's last bytes and the next one's first lie in one read; they leave in one write. */
-  #corkForThisTurn(): void {
-    if (this.#isCorked) return;
-    this.#isCorked = true;
-    this.#receiver.cork();
-    process.nextTick(() => {
-      this.#isCorked = false;
-      this.#receiver.uncork();
-    });
   }
 }

@@ -135,11 +135,8 @@ class SessionFiles implements Files {
 
   handle(request: FileRequest, buffer: AnswerBuffer | null = null): FileResponse | undefined | Promise<FileResponse | undefined> {
     const before = this.#underWay;
-    if (before === null && !this.#disposing.signal.aborted) {
-      const answer = this.#instantAnswers.answer(request, buffer);
-      if (answer !== null) return answer;
-    }
-    const work = before === null ? this.#respond(request, buffer) : before.then(() => this.#respond(request, buffer));
+    const work = before === null ? this.#take(request, buffer) : before.then(() => this.#take(request, buffer));
+    if (!(work instanceof Promise)) return work;
     // Without the response, which would stay in memory until the next request.
     const done: Promise<void> = work.then(() => {
       if (this.#underWay === done) this.#underWay = null;
@@ -155,7 +152,13 @@ class SessionFiles implements Files {
     await this.#table.closeAll();
   }
 
-  /** The one place that says which response answers which request. */
+  /** A request whose turn it is. */
+  #take(request: FileRequest, buffer: AnswerBuffer | null): FileResponse | undefined | Promise<FileResponse | undefined> {
+    const answer = this.#disposing.signal.aborted ? null : this.#instantAnswers.answer(request, buffer);
+    return answer === null ? this.#respond(request, buffer) : answer;
+  }
+
+  /** Says which response answers which request, as `InstantAnswers` does for some. */
   async #respond(request: FileRequest, buffer: AnswerBuffer | null): Promise<FileResponse | undefined> {
     const answer = <T>(work: () => Promise<T>): Promise<Result<T, ResponseError>> => this.#answer(request.kind, work);
     switch (request.kind) {

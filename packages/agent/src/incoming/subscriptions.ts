@@ -60,7 +60,6 @@ export class PortSubscriptions {
   }
 
   get hasFilter(): boolean {
-    const isFiltered = ({ filter }: Subscription<unknown>): boolean => filter !== null;
     return this.#stealers.some(isFiltered) || this.#mirrorers.some(isFiltered);
   }
 
@@ -96,6 +95,10 @@ export class PortSubscriptions {
   unmirror(mirrorer: Mirrorer): void {
     this.#mirrorers = this.#mirrorers.filter(({ subscriber }) => subscriber !== mirrorer);
   }
+}
+
+function isFiltered({ filter }: Subscription<unknown>): boolean {
+  return filter !== null;
 }
 
 function replaced<T>(list: readonly Subscription<T>[], subscription: Subscription<T>): readonly Subscription<T>[] {

@@ -2,7 +2,7 @@
 // while some chain of type nat is registered in the namespace, and some rule needs the kernel to track connections. So one chain is, with a rule
 // that looks at a connection's state and does nothing with it, in a table that belongs to the agent itself and not to the `nft` child, whose
 // end takes the redirect rules with it.
-//
+
 import { NetfilterSocket } from "@understudy/native";
 import {
   NFNL_MSG_BATCH_END,
