@@ -28,7 +28,7 @@ suite("understudy mirror, with an agent", { skip: podSkipReason(), timeout: 240_
     const { code, stdout } = await command.stop();
     assert.equal(code, 0);
     assert.match(stdout, /^mirroring everything of port 80, port 7; Ctrl-C ends it\n/);
-    assert.match(stdout, /mirrored: 1 request \(1 without status\), .*, 1 connection$/);
+    assert.match(stdout, /mirrored: 1 request \(1 without status\), .*, 1 connection$/m);
   });
 
   test("a server gets copies of what the filters want, whole, and its answers reach nobody", async () => {

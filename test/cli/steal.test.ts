@@ -66,7 +66,7 @@ suite("understudy steal, with an agent", { skip: podSkipReason(), timeout: 240_0
     assert.match(stdout, /^:80 {2}POST {3}\/a {2}200 {2}[\d.]+ ms {2}18 B$/m);
     assert.match(stdout, /^:81 {2}GET {4}\/b {2}200 /m);
     assert.match(stdout, /^:7 {2}TCP {4}10\.99\.0\.1:\d+ {2}15 B in {2}19 B out$/m);
-    assert.match(stdout, /stolen: 2 requests \(2 2xx\), p50 [\d.]+ ms, p99 [\d.]+ ms, 1 connection$/);
+    assert.match(stdout, /stolen: 2 requests \(2 2xx\), p50 [\d.]+ ms, p99 [\d.]+ ms, 1 connection$/m);
     assert.equal(targetSaw(await get("/after")).by, "target");
   });
 
@@ -113,7 +113,7 @@ suite("understudy steal, with an agent", { skip: podSkipReason(), timeout: 240_0
     await using command = await IncomingCommand.run(agent.address, "steal", "80:1", "--path", "(?<a");
     const { code, stdout, stderr } = await command.ended();
     assert.deepEqual([code, stdout], [1, ""]);
-    assert.match(stderr, /^understudy: the agent closed the session: Failed to parse the given HTTP filter: [^\n\\]+$/);
+    assert.match(stderr, /^understudy: the agent closed the session: Failed to parse the given HTTP filter: [^\n\\]+\n$/);
   });
 
   test("a server that does not answer is a 502 that says why; with --fallback the target answers", async () => {

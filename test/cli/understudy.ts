@@ -48,6 +48,11 @@ export class RunningCommand implements AsyncDisposable {
     return this.#child.stdin;
   }
 
+  /** What it has printed so far. */
+  get stdout(): string {
+    return this.#stdout;
+  }
+
   /** Waits for text on either output, which may have come already. */
   async output(pattern: RegExp): Promise<RegExpExecArray> {
     for (;;) {

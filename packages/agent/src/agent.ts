@@ -48,6 +48,7 @@ import { type EventLoopDelayOptions, watchEventLoopDelay } from "./task/eventLoo
 import { MemoryBudget } from "./task/memoryBudget.ts";
 import type { ThreadPool } from "./task/threadPool.ts";
 import { createTurnEnd } from "./task/turnEnd.ts";
+import { giveBackSpareMemory } from "./spareMemory.ts";
 import { StartError } from "./startError.ts";
 import { findTarget, openTargetRoot, readTargetEnvironment, type Target } from "./target.ts";
 import { AGENT_VERSION } from "./version.ts";
@@ -121,6 +122,7 @@ export async function runAgent({ options, settings, log, sink, threads, stop, on
 
   metrics.logLinesDropped.from(() => sink.droppedLines);
   const cpuLimit = watchCpuLimit();
+  owned.use(giveBackSpareMemory());
   owned.use(watchStalls(settings, metrics, { work, cpuLimit, log }));
 
   const budget = new MemoryBudget({ totalBytes: settings.totalBufferBytes, shareMaxBytes: settings.sessionBufferBytes });

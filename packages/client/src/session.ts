@@ -2,7 +2,6 @@
 
 import {
   type AddressFamily,
-  allows,
   type DaemonMessage,
   type DnsLookup,
   type GetAddrInfoResponse,
@@ -14,6 +13,7 @@ import {
   type Result,
   type ReverseDnsLookupResponse,
   type SocketAddr,
+  unlockedGates,
   type VersionGate,
   versionGates,
 } from "@understudy/protocol";
@@ -81,6 +81,7 @@ export class Session implements AsyncDisposable {
   readonly #onAbort = (): void =>
     this.#link.finish(new SessionClosedError("aborted", "the session was aborted", { cause: this.#options.signal?.reason }));
   #version = "";
+  #gates: ReadonlySet<VersionGate> = new Set();
 
   /** Use `openSession`. Owns `stream`. */
   constructor(stream: Duplex, options: SessionOptions) {
@@ -95,10 +96,10 @@ export class Session implements AsyncDisposable {
     });
     const receiveMaxBytes = options.receiveMaxBytes ?? 16 * 1024 * 1024;
     const budget = new ReceiveBudget(receiveMaxBytes, (isFull) => this.#link.setPaused(isFull), this.#link.memory);
-    const version = (): string => this.#version;
+    const allows = (gate: VersionGate): boolean => this.#allows(gate);
     this.files = new TargetFiles(this.#link, (gate, what) => this.#need(gate, what));
-    this.#outgoing = new Outgoing(this.#link, budget, version);
-    const services = { link: this.#link, budget, version, ping: () => this.ping() };
+    this.#outgoing = new Outgoing(this.#link, budget, allows);
+    const services = { link: this.#link, budget, allows, ping: () => this.ping() };
     this.#stealing = new Incoming("steal", services);
     this.#mirroring = new Incoming("mirror", services);
   }
@@ -118,6 +119,7 @@ export class Session implements AsyncDisposable {
     }, handshakeTimeoutMs);
     try {
       this.#version = await this.#versions.ask(this.#link, { kind: "switchProtocolVersion", value: version });
+      this.#gates = unlockedGates(this.#version);
     } finally {
       clearTimeout(timer);
     }
@@ -263,7 +265,7 @@ export class Session implements AsyncDisposable {
   }
 
   #allows(gate: VersionGate): boolean {
-    return allows(this.#version, gate);
+    return this.#gates.has(gate);
   }
 
   #needFilter(filter: HttpFilter | undefined): void {

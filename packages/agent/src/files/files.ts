@@ -1,17 +1,7 @@
 // The remote file domain of one session: takes a request of the wire, does it on the target's files, gives the response. It knows nothing of
 // connections. What a request may wait for (a FIFO, a slow disk) holds up this session's file requests and nobody else's.
 
-import {
-  AT_REMOVEDIR,
-  DT_DIR,
-  type FileStatus,
-  type FileSystemStats,
-  type FileTime,
-  fstatfs,
-  futimens,
-  O_DIRECTORY,
-  O_RDONLY,
-} from "@understudy/native";
+import { AT_REMOVEDIR, DT_DIR, type FileStatus, type FileSystemStats, fstatfs, futimens, O_DIRECTORY, O_RDONLY } from "@understudy/native";
 import type {
   AccessFileResponse,
   FileRequest,
@@ -23,7 +13,7 @@ import type {
   ReadFileResponse,
   ResponseError,
   Result,
-  Timespec,
+  SeekFileRequest,
   U64,
   UnlinkAtRequest,
   XstatRequest,
@@ -31,16 +21,17 @@ import type {
 import { remoteIoError, remoteKindError, toResponseError } from "../errors/remoteError.ts";
 import type { Log } from "../log/log.ts";
 import type { Gauge } from "../metrics/instruments.ts";
+import { andThen, type MaybePromise } from "../task/maybePromise.ts";
 import type { PoolShare, ThreadPool } from "../task/threadPool.ts";
 import type { AnswerBuffer } from "./answerBuffer.ts";
 import * as contents from "./contents.ts";
 import { DescriptorTable } from "./descriptorTable.ts";
 import { EntryStream } from "./entryStream.ts";
-import { EINTR, EINVAL } from "./errnos.ts";
+import { EINTR } from "./errnos.ts";
 import { FileSystems } from "./fileSystems.ts";
-import { InstantAnswers } from "./instantAnswers.ts";
+import { fileTime } from "./fileTime.ts";
 import type { InstantReads } from "./instantReads.ts";
-import { openFile, openFlags } from "./openFile.ts";
+import { openAtOnce, openFile, openFlags } from "./openFile.ts";
 import { checkAbsolute, PathRequests, permissionBits } from "./pathRequests.ts";
 import * as poolCalls from "./poolCalls.ts";
 import { fileSystemMetadata, fileSystemMetadataV2, metadata } from "./status.ts";
@@ -82,7 +73,7 @@ export interface Files extends AsyncDisposable {
    * @param buffer what bytes read are in; then call again only when it was released. Without, they are the response's own.
    * @returns undefined for `close` and `closeDir`, which have no response.
    */
-  handle(request: FileRequest, buffer?: AnswerBuffer): FileResponse | undefined | Promise<FileResponse | undefined>;
+  handle(request: FileRequest, buffer?: AnswerBuffer): MaybePromise<FileResponse | undefined>;
 }
 
 /** Makes the files of one session. The caller disposes them. */
@@ -91,8 +82,6 @@ export function createFiles(options: FilesOptions): Files {
 }
 
 const defaultMaxReadBytes = 2 ** 20;
-const UTIME_NOW = 0x3fffffff;
-const UTIME_OMIT = 0x3ffffffe;
 
 class SessionFiles implements Files {
   readonly #log: Log;
@@ -104,7 +93,6 @@ class SessionFiles implements Files {
   readonly #maxReadBytes: number;
   readonly #instantReads: InstantReads;
   readonly #fullTimes: boolean;
-  readonly #instantAnswers: InstantAnswers;
   readonly #disposing = new AbortController();
   readonly #signal: AbortSignal;
   /** The last request that had to wait, null once it is done. */
@@ -121,21 +109,11 @@ class SessionFiles implements Files {
     this.#maxReadBytes = options.limits.maxReadBytes ?? defaultMaxReadBytes;
     this.#instantReads = options.instantReads;
     this.#fullTimes = options.fullTimes;
-    this.#instantAnswers = new InstantAnswers({
-      paths: this.#paths,
-      fileSystems: this.#fileSystems,
-      byPath: this.#byPath,
-      table: this.#table,
-      instantReads: this.#instantReads,
-      maxReadBytes: this.#maxReadBytes,
-      fullTimes: this.#fullTimes,
-      failure: (request, error) => this.#failure(request, error),
-    });
   }
 
-  handle(request: FileRequest, buffer: AnswerBuffer | null = null): FileResponse | undefined | Promise<FileResponse | undefined> {
+  handle(request: FileRequest, buffer: AnswerBuffer | null = null): MaybePromise<FileResponse | undefined> {
     const before = this.#underWay;
-    const work = before === null ? this.#take(request, buffer) : before.then(() => this.#take(request, buffer));
+    const work = before === null ? this.#respond(request, buffer) : before.then(() => this.#respond(request, buffer));
     if (!(work instanceof Promise)) return work;
     // Without the response, which would stay in memory until the next request.
     const done: Promise<void> = work.then(() => {
@@ -153,134 +131,106 @@ class SessionFiles implements Files {
   }
 
   /** A request whose turn it is. */
-  #take(request: FileRequest, buffer: AnswerBuffer | null): FileResponse | undefined | Promise<FileResponse | undefined> {
-    const answer = this.#disposing.signal.aborted ? null : this.#instantAnswers.answer(request, buffer);
-    return answer === null ? this.#respond(request, buffer) : answer;
-  }
-
-  /** Says which response answers which request, as `InstantAnswers` does for some. */
-  async #respond(request: FileRequest, buffer: AnswerBuffer | null): Promise<FileResponse | undefined> {
-    const answer = <T>(work: () => Promise<T>): Promise<Result<T, ResponseError>> => this.#answer(request.kind, work);
+  #respond(request: FileRequest, buffer: AnswerBuffer | null): MaybePromise<FileResponse | undefined> {
+    const attempt = <T>(work: () => MaybePromise<T>): MaybePromise<Result<T, ResponseError>> => this.#attempt(request.kind, work);
+    const answer = <K extends FileResponse["kind"], T>(kind: K, work: () => MaybePromise<T>) =>
+      andThen(attempt(work), (value) => ({ kind, value }));
     switch (request.kind) {
-      case "open": {
-        const { path, openOptions } = request.value;
-        return { kind: "open", value: await answer(() => this.#open(path, openOptions)) };
-      }
+      case "open":
+        return answer("open", () => this.#open("root", request.value.path, request.value.openOptions));
       case "openRelative": {
         const { relativeFd, path, openOptions } = request.value;
-        return { kind: "open", value: await answer(() => this.#openRelative(relativeFd, path, openOptions)) };
+        return answer("open", () => this.#open(this.#table.directory(relativeFd).fd, path, openOptions));
       }
-      case "read": {
-        const { remoteFd, bufferSize } = request.value;
-        return { kind: "read", value: await answer(() => this.#read(remoteFd, bufferSize, null, buffer)) };
-      }
+      case "read":
+        return answer("read", () => this.#read(request.value.remoteFd, request.value.bufferSize, null, buffer));
       case "readLimited": {
         const { remoteFd, bufferSize, startFrom } = request.value;
-        return { kind: "readLimited", value: await answer(() => this.#read(remoteFd, bufferSize, startFrom, buffer)) };
+        return answer("readLimited", () => this.#read(remoteFd, bufferSize, startFrom, buffer));
       }
-      case "write": {
-        const { fd, writeBytes } = request.value;
-        return { kind: "write", value: await answer(() => this.#write(fd, writeBytes, null)) };
-      }
+      case "write":
+        return answer("write", () => this.#write(request.value.fd, request.value.writeBytes, null));
       case "writeLimited": {
         const { remoteFd, startFrom, writeBytes } = request.value;
-        return { kind: "writeLimited", value: await answer(() => this.#write(remoteFd, writeBytes, startFrom)) };
+        return answer("writeLimited", () => this.#write(remoteFd, writeBytes, startFrom));
       }
-      case "seek": {
-        const { fd, seekFrom } = request.value;
-        const work = async () => ({ resultOffset: await contents.seek(this.#table.file(fd), seekFrom, this.#pool) });
-        return { kind: "seek", value: await answer(work) };
-      }
+      case "seek":
+        return answer("seek", () => andThen(this.#seek(request.value), (resultOffset) => ({ resultOffset })));
       case "close":
-        await answer(() => this.#table.close(request.value.fd));
-        return undefined;
+        return andThen(
+          attempt(() => this.#close(request.value.fd)),
+          () => undefined,
+        );
       case "closeDir":
-        await answer(() => this.#table.closeStream(request.value.remoteFd));
-        return undefined;
-      case "access": {
-        const { pathname, mode } = request.value;
-        return { kind: "access", value: await answer(async () => empty(await this.#byPath.access(pathname, mode))) };
-      }
-      case "xstat": {
-        const work = async () => ({ metadata: metadata(await this.#status(request.value), this.#fullTimes) });
-        return { kind: "xstat", value: await answer(work) };
-      }
-      case "xstatFs": {
-        const work = () => this.#fileSystemOf(request.value.fd);
-        return { kind: "xstatFs", value: await answer(async () => ({ metadata: fileSystemMetadata(await work()) })) };
-      }
-      case "xstatFsV2": {
-        const work = () => this.#fileSystemOf(request.value.fd);
-        return { kind: "xstatFsV2", value: await answer(async () => ({ metadata: fileSystemMetadataV2(await work()) })) };
-      }
-      case "statFs": {
-        const work = () => this.#byPath.fileSystemOf(request.value.path);
-        return { kind: "xstatFs", value: await answer(async () => ({ metadata: fileSystemMetadata(await work()) })) };
-      }
-      case "statFsV2": {
-        const work = () => this.#byPath.fileSystemOf(request.value.path);
-        return { kind: "xstatFsV2", value: await answer(async () => ({ metadata: fileSystemMetadataV2(await work()) })) };
-      }
+        return andThen(
+          attempt(() => this.#table.closeStream(request.value.remoteFd)),
+          () => undefined,
+        );
+      case "access":
+        return answer("access", async () => empty(await this.#byPath.access(request.value.pathname, request.value.mode)));
+      case "xstat":
+        return answer("xstat", () => andThen(this.#status(request.value), (status) => ({ metadata: metadata(status, this.#fullTimes) })));
+      case "xstatFs":
+        return answer("xstatFs", async () => ({ metadata: fileSystemMetadata(await this.#fileSystemOf(request.value.fd)) }));
+      case "xstatFsV2":
+        return answer("xstatFsV2", async () => ({ metadata: fileSystemMetadataV2(await this.#fileSystemOf(request.value.fd)) }));
+      case "statFs":
+        return answer("xstatFs", async () => ({ metadata: fileSystemMetadata(await this.#byPath.fileSystemOf(request.value.path)) }));
+      case "statFsV2":
+        return answer("xstatFsV2", async () => ({ metadata: fileSystemMetadataV2(await this.#byPath.fileSystemOf(request.value.path)) }));
       case "readLink":
-        return { kind: "readLink", value: await answer(async () => ({ path: await this.#byPath.linkText(request.value.path) })) };
-      case "makeDir": {
-        const { pathname, mode } = request.value;
-        return { kind: "makeDir", value: await answer(() => done(this.#byPath.makeDirectory("root", pathname, mode))) };
-      }
+        return answer("readLink", async () => ({ path: await this.#byPath.linkText(request.value.path) }));
+      case "makeDir":
+        return answer("makeDir", () => done(this.#byPath.makeDirectory("root", request.value.pathname, request.value.mode)));
       case "makeDirAt": {
         const { dirfd, pathname, mode } = request.value;
-        const work = async () => done(this.#byPath.makeDirectory(this.#table.directory(dirfd).fd, pathname, mode));
-        return { kind: "makeDir", value: await answer(work) };
+        return answer("makeDir", () => done(this.#byPath.makeDirectory(this.#table.directory(dirfd).fd, pathname, mode)));
       }
       case "removeDir":
-        return { kind: "removeDir", value: await answer(() => done(this.#byPath.remove("root", request.value.pathname, AT_REMOVEDIR))) };
+        return answer("removeDir", () => done(this.#byPath.remove("root", request.value.pathname, AT_REMOVEDIR)));
       case "unlink":
-        return { kind: "unlink", value: await answer(() => done(this.#byPath.remove("root", request.value.pathname, 0))) };
+        return answer("unlink", () => done(this.#byPath.remove("root", request.value.pathname, 0)));
       case "unlinkAt":
-        return { kind: "unlink", value: await answer(() => this.#unlinkAt(request.value)) };
-      case "rename": {
-        const { oldPath, newPath } = request.value;
-        return { kind: "rename", value: await answer(() => done(this.#byPath.rename(oldPath, newPath))) };
-      }
+        return answer("unlink", () => this.#unlinkAt(request.value));
+      case "rename":
+        return answer("rename", () => done(this.#byPath.rename(request.value.oldPath, request.value.newPath)));
       case "fdOpenDir":
-        return { kind: "openDir", value: await answer(() => this.#openStream(request.value.remoteFd)) };
-      case "readDir": {
-        const work = async () => ({ direntry: (await this.#table.stream(request.value.remoteFd).take(1))[0] ?? null });
-        return { kind: "readDir", value: await answer(work) };
-      }
+        return answer("openDir", () => this.#openStream(request.value.remoteFd));
+      case "readDir":
+        return answer("readDir", async () => ({ direntry: (await this.#table.stream(request.value.remoteFd).take(1))[0] ?? null }));
       case "readDirBatch": {
         const { remoteFd, amount } = request.value;
-        const work = async () => ({ fd: remoteFd, dirEntries: await this.#table.stream(remoteFd).take(amount) });
-        return { kind: "readDirBatch", value: await answer(work) };
+        return answer("readDirBatch", async () => ({ fd: remoteFd, dirEntries: await this.#table.stream(remoteFd).take(amount) }));
       }
       case "getDEnts64":
-        return { kind: "getDEnts64", value: await answer(() => this.#getDents(request.value)) };
+        return answer("getDEnts64", () => this.#getDents(request.value));
       case "ftruncate": {
         const { fd, length } = request.value;
-        return { kind: "ftruncate", value: await answer(() => done(contents.truncate(this.#table.file(fd), length, this.#pool))) };
+        return answer("ftruncate", () => done(contents.truncate(this.#table.file(fd), length, this.#pool)));
       }
-      case "futimens": {
-        const { fd, times } = request.value;
-        return { kind: "futimens", value: await answer(() => this.#setTimes(fd, times)) };
-      }
+      case "futimens":
+        return answer("futimens", () => this.#setTimes(request.value.fd, request.value.times));
       case "fchown": {
         const { fd, owner, group } = request.value;
-        const work = () => this.#onFile(fd, (file) => poolCalls.changeOwner(file, owner, group));
-        return { kind: "fchown", value: await answer(work) };
+        return answer("fchown", () => this.#onFile(fd, (file) => poolCalls.changeOwner(file, owner, group)));
       }
       case "fchmod": {
         const { fd, mode } = request.value;
-        const work = () => this.#onFile(fd, (file) => poolCalls.changeMode(file, mode & permissionBits));
-        return { kind: "fchmod", value: await answer(work) };
+        return answer("fchmod", () => this.#onFile(fd, (file) => poolCalls.changeMode(file, mode & permissionBits)));
       }
     }
   }
 
-  async #answer<T>(request: FileRequest["kind"], work: () => Promise<T>): Promise<Result<T, ResponseError>> {
+  #attempt<T>(request: FileRequest["kind"], work: () => MaybePromise<T>): MaybePromise<Result<T, ResponseError>> {
     try {
       // After disposal nothing must be opened that nobody would close.
       if (this.#disposing.signal.aborted) throw remoteIoError(EINTR, "the session has ended");
-      return { kind: "ok", value: await work() };
+      const value = work();
+      if (!(value instanceof Promise)) return { kind: "ok", value };
+      return value.then(
+        (later) => ({ kind: "ok", value: later }),
+        (error: unknown) => this.#failure(request, error),
+      );
     } catch (error) {
       return this.#failure(request, error);
     }
@@ -291,40 +241,48 @@ class SessionFiles implements Files {
     return { kind: "err", value: toResponseError(error) };
   }
 
-  async #open(path: string, options: OpenOptionsInternal): Promise<{ readonly fd: U64 }> {
+  #open(start: Start, path: string, options: OpenOptionsInternal): MaybePromise<{ readonly fd: U64 }> {
     const flags = openFlags(options);
-    checkAbsolute(path);
-    return await this.#openAt("root", path, flags);
-  }
-
-  async #openRelative(id: U64, path: string, options: OpenOptionsInternal): Promise<{ readonly fd: U64 }> {
-    const directory = this.#table.directory(id);
-    return await this.#openAt(directory.fd, path, openFlags(options));
-  }
-
-  async #openAt(start: Start, path: string, flags: number): Promise<{ readonly fd: U64 }> {
+    if (start === "root") checkAbsolute(path);
     this.#table.checkRoom();
-    const means = { paths: this.#paths, fileSystems: this.#fileSystems, pool: this.#pool, signal: this.#signal };
-    return { fd: this.#table.add(await openFile(means, start, path, flags)) };
+    const means = { paths: this.#paths, fileSystems: this.#fileSystems };
+    const file =
+      openAtOnce({ ...means, trust: this.#instantReads.trust }, start, path, flags) ??
+      openFile({ ...means, pool: this.#pool, signal: this.#signal }, start, path, flags);
+    return andThen(file, (opened) => ({ fd: this.#table.add(opened) }));
   }
 
-  async #read(id: U64, wanted: U64, position: U64 | null, buffer: AnswerBuffer | null): Promise<ReadFileResponse> {
-    const waits = { pool: this.#pool, signal: this.#signal };
-    const means = { maxBytes: this.#maxReadBytes, instantReads: this.#instantReads, buffer, ...waits };
-    return await contents.read(this.#table.file(id), wanted, position, means);
+  #read(id: U64, wanted: U64, position: U64 | null, buffer: AnswerBuffer | null): MaybePromise<ReadFileResponse> {
+    const file = this.#table.file(id);
+    const means = { maxBytes: this.#maxReadBytes, instantReads: this.#instantReads, buffer };
+    return (
+      contents.readAtOnce(file, wanted, position, means) ??
+      contents.read(file, wanted, position, { ...means, pool: this.#pool, signal: this.#signal })
+    );
+  }
+
+  #seek({ fd, seekFrom }: SeekFileRequest): MaybePromise<U64> {
+    const file = this.#table.file(fd);
+    return contents.seekAtOnce(file, seekFrom) ?? contents.seek(file, seekFrom, this.#pool);
+  }
+
+  #close(id: U64): MaybePromise<void> {
+    return this.#table.closeAtOnce(id) ? undefined : this.#table.close(id);
   }
 
   async #write(id: U64, bytes: Uint8Array, position: U64 | null): Promise<{ readonly writtenAmount: U64 }> {
     return { writtenAmount: await contents.write(this.#table.file(id), bytes, position, { pool: this.#pool, signal: this.#signal }) };
   }
 
-  async #status({ path, fd, followSymlink }: XstatRequest): Promise<FileStatus> {
-    if (path === null) {
-      if (fd === null) throw remoteKindError({ kind: "invalidInput" }, "status of nothing");
-      return await this.#fileSystems.status(this.#table.fileOrDirectory(fd).fd);
+  #status({ path, fd, followSymlink }: XstatRequest): MaybePromise<FileStatus> {
+    if (path !== null) {
+      const start = fd === null ? "root" : this.#table.directory(fd).fd;
+      const last = followSymlink ? "follow" : "name";
+      return this.#byPath.statusAtOnce(start, path, last) ?? this.#byPath.status(start, path, last);
     }
-    const start = fd === null ? "root" : this.#table.directory(fd).fd;
-    return await this.#byPath.status(start, path, followSymlink ? "follow" : "name");
+    if (fd === null) throw remoteKindError({ kind: "invalidInput" }, "status of nothing");
+    const { fd: open } = this.#table.fileOrDirectory(fd);
+    return this.#fileSystems.statusAtOnce(open) ?? this.#fileSystems.status(open);
   }
 
   async #fileSystemOf(id: U64): Promise<FileSystemStats> {
@@ -376,14 +334,6 @@ class SessionFiles implements Files {
   #reopen(directoryFd: number): Promise<number> {
     return this.#paths.open(directoryFd, ".", O_RDONLY | O_DIRECTORY, 0);
   }
-}
-
-function fileTime({ tvSec, tvNsec }: Timespec): FileTime {
-  if (tvNsec === UTIME_NOW) return "now";
-  if (tvNsec === UTIME_OMIT) return "omit";
-  // Refused by the kernel as well, where they can be handed to it.
-  if (!Number.isSafeInteger(tvNsec)) throw remoteIoError(EINVAL, "futimens");
-  return { seconds: tvSec, nanoseconds: Number(tvNsec) };
 }
 
 /** Of a request whose response says only that it was done. */

@@ -12,6 +12,7 @@ import type { BadGatewayCause, HttpOutcome, Metrics, SpokenProtocol } from "../m
 import type { ReceiveBuffers } from "../socket/receiveBuffer.ts";
 import { ByteSocket } from "../socket/byteSocket.ts";
 import type { CurrentWork } from "../task/currentWork.ts";
+import { IdTable } from "../task/idTable.ts";
 import type { MemoryBudget } from "../task/memoryBudget.ts";
 import { retry } from "../task/repeat.ts";
 import type { Arrival } from "./arrival.ts";
@@ -116,8 +117,9 @@ export class IncomingTraffic implements AsyncDisposable {
   readonly #closing = new AbortController();
   #redirector: Promise<Redirector> | null = null;
   /** Connections of peers that were redirected and are still there; what speaks HTTP is among them. */
-  readonly #accepted = new Set<{ reset(): void }>();
-  readonly #http = new Set<RequestConnection>();
+  readonly #accepted = new IdTable<{ reset(): void }>();
+  readonly #http = new IdTable<RequestConnection>();
+  #nextKept = 0;
   #isDraining = false;
   #onEmpty: (() => void) | null = null;
 
@@ -224,8 +226,9 @@ export class IncomingTraffic implements AsyncDisposable {
 
   /** Keeps a connection that carries requests until its socket closes, to end it in order when the agent stops. */
   keepRequests(connection: RequestConnection, { socket }: ByteSocket): void {
-    this.#http.add(connection);
-    socket.once("close", () => this.#http.delete(connection));
+    const id = this.#nextKept++;
+    this.#http.set(id, connection);
+    socket.once("close", () => this.#http.delete(id));
     if (this.#isDraining) connection.finishAfterOne();
   }
 
@@ -301,7 +304,7 @@ export class IncomingTraffic implements AsyncDisposable {
     await Promise.allSettled(Array.from(this.#ports.keys(), (port) => redirector.remove(port)));
     // Handshakes under way are still redirected, and what the kernel has completed waits to be accepted.
     await sleep(SETTLE_MS);
-    for (const connection of this.#http) connection.finish();
+    for (const connection of this.#http.values()) connection.finish();
     if (this.#accepted.size === 0) return;
     await new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
@@ -311,7 +314,7 @@ export class IncomingTraffic implements AsyncDisposable {
 
   /** Resets what is left of redirected connections, takes the rules away, and lets go of everything. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.#accepted) socket.reset();
+    for (const socket of this.#accepted.values()) socket.reset();
     this.#closing.abort();
     for (const port of this.#ports.values()) if (port.linger !== null) clearTimeout(port.linger);
     const redirector = await this.#redirector?.catch(() => null);
@@ -443,10 +446,11 @@ export class IncomingTraffic implements AsyncDisposable {
   #keep(entry: { reset(): void }, socket: Socket): void {
     const { metrics } = this.#options;
     metrics.redirectedConnectionsCount.add(1);
-    this.#accepted.add(entry);
+    const id = this.#nextKept++;
+    this.#accepted.set(id, entry);
     socket.once("close", () => {
       metrics.redirectedConnectionsCount.add(-1);
-      this.#accepted.delete(entry);
+      this.#accepted.delete(id);
       if (this.#accepted.size === 0) this.#onEmpty?.();
     });
   }

@@ -7,6 +7,7 @@ import { remoteIoError, toResponseError } from "../errors/remoteError.ts";
 import type { SessionLink } from "../link/sessionLink.ts";
 import type { Log } from "../log/log.ts";
 import type { Gauge } from "../metrics/instruments.ts";
+import { IdTable } from "../task/idTable.ts";
 import { ConnectTurns } from "./connectTurns.ts";
 
 /** A connection that the client knows by an id. */
@@ -61,9 +62,9 @@ type Ordered = { readonly kind: "connect"; readonly address: SocketAddress } | {
 
 export class ConnectionTable<C extends Connection> implements Disposable {
   readonly #options: ConnectionTableOptions<C>;
-  readonly #known = new Map<U64, C>();
+  readonly #known = new IdTable<C>();
   /** Those above and those that the client closed while something waits for the peer. */
-  readonly #open = new Set<C>();
+  readonly #open = new IdTable<C>();
   readonly #turns = new ConnectTurns();
   readonly #ordered: Ordered[] = [];
   #isOrderedBusy = false;
@@ -91,7 +92,7 @@ export class ConnectionTable<C extends Connection> implements Disposable {
 
   [Symbol.dispose](): void {
     this.#ordered.length = 0;
-    for (const connection of this.#open) connection.abandon();
+    for (const connection of this.#open.values()) connection.abandon();
   }
 
   #connectInOrder(address: SocketAddress | null): void {
@@ -139,10 +140,10 @@ export class ConnectionTable<C extends Connection> implements Disposable {
       onGone: () => {
         if (this.#known.delete(connectionId)) connectionCount.add(-1);
       },
-      onClosed: () => this.#open.delete(connection),
+      onClosed: () => this.#open.delete(connectionId),
     });
     this.#known.set(connectionId, connection);
-    this.#open.add(connection);
+    this.#open.set(connectionId, connection);
     connectionCount.add(1);
     connection.start();
   }

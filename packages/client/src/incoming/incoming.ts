@@ -17,6 +17,7 @@ import type {
   ResponseError,
   Result,
   SocketAddr,
+  VersionGate,
 } from "@understudy/protocol";
 import type { AgentLink } from "../agentLink.ts";
 import { AnswerQueue } from "../answerQueue.ts";
@@ -34,7 +35,7 @@ export type Mode = "steal" | "mirror";
 export interface IncomingServices {
   readonly link: AgentLink;
   readonly budget: ReceiveBudget;
-  readonly version: () => string;
+  readonly allows: (gate: VersionGate) => boolean;
   /** Resolves when the agent has handled all that was sent before. */
   readonly ping: () => Promise<unknown>;
 }
@@ -44,6 +45,8 @@ interface Exchange {
   readonly requestId: RequestId;
   readonly body: IncomingBody;
   readonly ended: AbortController;
+  /** Whether the response has left for the agent. */
+  isAnswered: boolean;
 }
 
 const plainTcp: IncomingTrafficTransportType = { kind: "tcp" };
@@ -166,7 +169,9 @@ export class Incoming {
     connection?.closedByAgent();
     const exchange = this.#exchanges.get(connectionId);
     this.#exchanges.delete(connectionId);
-    if (exchange !== undefined) endExchange(exchange, new Error("the agent closed the request: its peer has gone"));
+    // The agent closes answered ones, too; of those nothing is left to break off.
+    if (exchange === undefined || (exchange.isAnswered && exchange.body.isComplete)) return;
+    endExchange(exchange, new Error("the agent closed the request: its peer has gone"));
   }
 
   #onChunked(message: ChunkedRequest): void {
@@ -223,15 +228,16 @@ export class Incoming {
     }
     const body = new IncomingBody(this.#services.budget, frames, isLast);
     const ended = new AbortController();
-    const exchange: Exchange = { requestId: address.requestId, body, ended };
+    const exchange: Exchange = { requestId: address.requestId, body, ended, isAnswered: false };
     this.#exchanges.set(address.connectionId, exchange);
     const request: IncomingRequest = { method, uri, version, headers, body, port: address.port, signal: ended.signal, ...origin };
     claim.track(this.#serve(claim, address, request, exchange));
   }
 
   /** Never rejects. */
-  async #serve(claim: Claim, address: ResponseAddress, request: IncomingRequest, { ended }: Exchange): Promise<void> {
-    const { link, version } = this.#services;
+  async #serve(claim: Claim, address: ResponseAddress, request: IncomingRequest, exchange: Exchange): Promise<void> {
+    const { link, allows } = this.#services;
+    const { ended } = exchange;
     let isHeadSent = false;
     const onHeadSent = (): void => {
       isHeadSent = true;
@@ -242,7 +248,8 @@ export class Incoming {
       if (this.#mode === "mirror") return;
       if (response === undefined) throw new TypeError("the handler gave no response");
       if (response.status === 101) return await this.#upgrade(address, response, ended.signal, onHeadSent);
-      await sendResponse(link, address, response, { version: version(), signal: ended.signal, onHeadSent });
+      await sendResponse(link, address, response, { allows, signal: ended.signal, onHeadSent });
+      exchange.isAnswered = true;
     } catch (error) {
       if (this.#mode === "steal" && !isHeadSent && !ended.signal.aborted) {
         this.#refuse(address, error instanceof Error ? error.message : String(error));
@@ -261,9 +268,9 @@ export class Incoming {
     const { connectionId } = address;
     this.#exchanges.delete(connectionId);
     const stream = this.#open(connectionId);
-    const { link, version } = this.#services;
+    const { link, allows } = this.#services;
     try {
-      await sendResponse(link, address, { ...head, body: null }, { version: version(), signal, onHeadSent });
+      await sendResponse(link, address, { ...head, body: null }, { allows, signal, onHeadSent });
     } catch (error) {
       this.#connections.delete(connectionId);
       throw error;

@@ -23,6 +23,11 @@ export class IncomingBody extends Readable implements RequestBody {
     return this.readableEnded ? this.#trailers : null;
   }
 
+  /** Whether all of it has come. */
+  get isComplete(): boolean {
+    return this.#queue.hasEnded;
+  }
+
   addFrames(frames: InternalHttpBody, isLast: boolean): void {
     for (const frame of frames) {
       if (frame.kind === "trailers") this.#trailers = frame.value;

@@ -2,7 +2,6 @@
 
 import { Readable } from "node:stream";
 import {
-  allows,
   type ConnectionId,
   type HttpHeaders,
   type InternalHttpBody,
@@ -10,6 +9,7 @@ import {
   type InternalHttpResponse,
   type LayerTcpSteal,
   type RequestId,
+  type VersionGate,
 } from "@understudy/protocol";
 import type { AgentLink } from "../agentLink.ts";
 import type { StolenResponse } from "./httpMessages.ts";
@@ -40,8 +40,8 @@ interface Rest {
 }
 
 export interface SendOptions {
-  /** The version that the session speaks. */
-  readonly version: string;
+  /** What the agent may be sent. */
+  readonly allows: (gate: VersionGate) => boolean;
   /** Aborts when nobody waits for the response any more. The body is then given up. */
   readonly signal: AbortSignal;
   /** Called when the head has been sent: from here on a failure can only break the response off. */
@@ -56,16 +56,16 @@ export async function sendResponse(
   link: AgentLink,
   address: ResponseAddress,
   response: StolenResponse,
-  { version, signal, onHeadSent }: SendOptions,
+  { allows, signal, onHeadSent }: SendOptions,
 ): Promise<void> {
-  const mayStream = allows(version, "httpChunkedResponse");
+  const mayStream = allows("httpChunkedResponse");
   const { frames, rest } = mayStream ? await readyPart(response.body ?? null) : await wholeBody(response.body ?? null);
   const data = frames.map((bytes): InternalHttpBodyFrame => ({ kind: "data", value: bytes }));
   const post = (value: LayerTcpSteal): Promise<void> => link.send({ kind: "tcpSteal", value });
   if (rest === null) {
     if (signal.aborted) return;
     await post(
-      allows(version, "httpFramed")
+      allows("httpFramed")
         ? { kind: "httpResponseFramed", value: { ...address, internalResponse: internal(response, [...data, ...trailerFrames(response)]) } }
         : { kind: "httpResponse", value: { ...address, internalResponse: internal(response, Buffer.concat(frames)) } },
     );

@@ -1,16 +1,16 @@
 // Connections that the agent makes for this client. Answers with a uid may come in any order, answers of old agents come in order.
 
-import {
-  allows,
-  type ClientMessage,
-  type ConnectionId,
-  type DaemonConnect,
-  type DaemonTcpOutgoing,
-  type LayerTcpOutgoing,
-  type ResponseError,
-  type Result,
-  type SocketAddr,
-  type SocketAddress,
+import type {
+  ClientMessage,
+  ConnectionId,
+  DaemonConnect,
+  DaemonTcpOutgoing,
+  LayerTcpOutgoing,
+  ResponseError,
+  Result,
+  SocketAddr,
+  SocketAddress,
+  VersionGate,
 } from "@understudy/protocol";
 import type { AgentLink } from "../agentLink.ts";
 import type { ConnectionEvents, ConnectionWire } from "../connectionStream.ts";
@@ -41,7 +41,7 @@ interface PendingConnect {
 export class Outgoing {
   readonly #link: AgentLink;
   readonly #budget: ReceiveBudget;
-  readonly #version: () => string;
+  readonly #allows: (gate: VersionGate) => boolean;
   readonly #connections: Readonly<Record<Kind, Map<ConnectionId, ConnectionEvents>>> = {
     tcp: new Map(),
     udp: new Map(),
@@ -51,10 +51,10 @@ export class Outgoing {
   readonly #inOrder: Record<Kind, PendingConnect[]> = { tcp: [], udp: [], seqpacket: [] };
   #nextUid = 1n;
 
-  constructor(link: AgentLink, budget: ReceiveBudget, version: () => string) {
+  constructor(link: AgentLink, budget: ReceiveBudget, allows: (gate: VersionGate) => boolean) {
     this.#link = link;
     this.#budget = budget;
-    this.#version = version;
+    this.#allows = allows;
   }
 
   connectTcp(address: PeerAddress, options: ConnectOptions): Promise<TcpConnection> {
@@ -147,7 +147,7 @@ export class Outgoing {
       },
       fail: reject,
     };
-    if (allows(this.#version(), "outgoingConnectV2")) {
+    if (this.#allows("outgoingConnectV2")) {
       const uid = this.#nextUid++;
       this.#link.post(outgoingMessage(kind, { kind: "connectV2", value: { uid, remoteAddress } }));
       this.#byUid.set(uid, pending);

@@ -2,6 +2,7 @@
 // peer, or given to the client that wants it. What the target says about its connection (that it ends, that it broke) is passed on, too.
 
 import type { ByteSocket } from "../../socket/byteSocket.ts";
+import { IdTable } from "../../task/idTable.ts";
 import type { Arrival } from "../arrival.ts";
 import type { IncomingTraffic, RequestConnection } from "../incomingTraffic.ts";
 import { shareLinkIn } from "../shareLinks/shareLinkFields.ts";
@@ -33,7 +34,7 @@ export class Http2Connection implements RequestConnection {
   readonly #peer: ByteSocket;
   readonly #traffic: IncomingTraffic;
   readonly #endpoint: Endpoint;
-  readonly #exchanges = new Set<Exchange>();
+  readonly #exchanges = new IdTable<Exchange>();
   #target: TargetLink | null = null;
   #mustFinishAfterOne = false;
   /** No request is taken any more; the connection ends with the last one under way. */
@@ -144,11 +145,11 @@ export class Http2Connection implements RequestConnection {
       isEnd,
       target: () => this.#openTarget(head.authority),
       onOver: () => {
-        this.#exchanges.delete(exchange);
+        this.#exchanges.delete(stream.id);
         this.#endIfIdle();
       },
     });
-    this.#exchanges.add(exchange);
+    this.#exchanges.set(stream.id, exchange);
     exchange.begin();
     if (this.#mustFinishAfterOne) this.finish();
   }
@@ -200,7 +201,7 @@ export class Http2Connection implements RequestConnection {
       if (error !== null && target !== null && !target.isConnected) this.#traffic.reportPassthrough(target.address, error);
       return;
     }
-    const hasStolen = Array.from(this.#exchanges).some((exchange) => exchange.isStolen);
+    const hasStolen = this.#exchanges.values().some((exchange) => exchange.isStolen);
     if (error !== null && !hasStolen && !this.#isFinishing) {
       this.#abort();
       return;

@@ -1,12 +1,13 @@
 // The streams of a connection: which are open, which were, and whose turn it is to send.
 
+import { IdTable } from "../../task/idTable.ts";
 import type { Stream } from "./stream.ts";
 
 /** Streams that we reset, of which late frames are forgiven. */
 const MAX_RESET_IDS = 256;
 
 export class StreamTable {
-  readonly #open = new Map<number, Stream>();
+  readonly #open = new IdTable<Stream>();
   /** Streams that have something to send, in the order of their turns. */
   readonly #waiting = new Set<Stream>();
   readonly #resetIds = new Set<number>();

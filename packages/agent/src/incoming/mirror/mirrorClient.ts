@@ -5,6 +5,7 @@ import type { DaemonTcp, HttpFilter, LayerTcp } from "@understudy/protocol";
 import type { SessionLink } from "../../link/sessionLink.ts";
 import type { Metrics } from "../../metrics/metrics.ts";
 import type { ByteSocket } from "../../socket/byteSocket.ts";
+import { IdTable } from "../../task/idTable.ts";
 import type { Arrival } from "../arrival.ts";
 import { connectionMessage } from "../connectionMessage.ts";
 import type { IncomingTraffic } from "../incomingTraffic.ts";
@@ -41,7 +42,7 @@ export class MirrorClient implements Mirrorer, Disposable {
   readonly #settings: MirrorSettings;
   readonly #losses: MirrorLosses;
   readonly #patience: MirrorPatience;
-  readonly #mirrored = new Map<number | bigint, Copy>();
+  readonly #mirrored = new IdTable<Copy>();
   readonly #connectionSample: Sample;
   readonly #requestSample: Sample;
   #nextId = 0;

@@ -3,6 +3,7 @@
 import type { DaemonTcp, LayerTcpSteal, StealType, U64 } from "@understudy/protocol";
 import type { ReusedBuffer, SessionLink } from "../../link/sessionLink.ts";
 import type { ByteSocket } from "../../socket/byteSocket.ts";
+import { IdTable } from "../../task/idTable.ts";
 import type { WaitingBytes } from "../../task/waitingBytes.ts";
 import type { Arrival } from "../arrival.ts";
 import type { CompiledFilter, FilterMeans } from "../http/filter/compiledFilter.ts";
@@ -28,8 +29,8 @@ export class StealClient implements Stealer, Disposable {
   readonly #traffic: IncomingTraffic;
   readonly #waiting: WaitingBytes;
   readonly #claims: PortClaims;
-  readonly #connections = new Map<U64, StolenConnection>();
-  readonly #requests = new Map<U64, StolenRequest>();
+  readonly #connections = new IdTable<StolenConnection>();
+  readonly #requests = new IdTable<StolenRequest>();
   /** Requests of which the client does not know yet. */
   readonly #unannounced = new Set<StolenRequest>();
   #nextId = 0;

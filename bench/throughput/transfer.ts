@@ -7,44 +7,27 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connectAgent } from "@understudy/client";
 import { ClientMessage, DaemonMessage, StreamDecoder, Writer } from "@understudy/protocol";
 import { ProcessTree } from "@understudy/test";
-
-export interface TransferTask {
-  /** `plain` connects to `port`; the others have the agent at `port` connect to `peerPort`. `raw` frames bytes by hand and looks at none that come. */
-  readonly how: "plain" | "raw" | "library";
-  readonly direction: "down" | "up";
-  readonly port: number;
-  readonly peerPort: number;
-  readonly connections: number;
-  readonly seconds: number;
-  readonly warmUpSeconds: number;
-  /** Whose processor time counts; null is this process. */
-  readonly pid: number | null;
-}
-
-export interface TransferResult {
-  readonly bytes: number;
-  readonly seconds: number;
-  readonly cpuSeconds: number;
-}
+import type { TransferResult, TransferTask } from "./transferTask.ts";
 
 const PIECE = Buffer.alloc(64 * 1024, "understudy ");
 
 /** Opens connections and starts moving bytes; `moved` is told of them. */
 type Start = (task: TransferTask, moved: (bytes: number) => void) => Promise<void>;
 
-async function startPlain({ port, direction, connections }: TransferTask, moved: (bytes: number) => void): Promise<void> {
+async function startPlain({ host, port, direction, first, connections }: TransferTask, moved: (bytes: number) => void): Promise<void> {
   for (let i = 0; i < connections; i++) {
-    const socket = await dial(port, moved);
+    const socket = await dial(host, port, moved);
+    if (first !== "") socket.write(first, "latin1");
     if (direction === "up") writeWithoutEnd(socket, () => socket.write(PIECE, () => moved(PIECE.length)));
   }
 }
 
-async function startRaw({ port, peerPort, direction }: TransferTask, moved: (bytes: number) => void): Promise<void> {
+async function startRaw({ host, port, peerPort, direction }: TransferTask, moved: (bytes: number) => void): Promise<void> {
   let isOpen = false;
   const decoder = new StreamDecoder(DaemonMessage);
   const { promise: opened, resolve } = Promise.withResolvers<bigint | number>();
   const socket = connect({
-    host: "127.0.0.1",
+    host,
     port,
     noDelay: true,
     onread: {
@@ -80,8 +63,8 @@ function encode(message: ClientMessage): Buffer {
   return Buffer.concat(writer.take());
 }
 
-async function startLibrary({ port, peerPort, direction, connections }: TransferTask, moved: (bytes: number) => void): Promise<void> {
-  const session = await connectAgent({ host: "127.0.0.1", port });
+async function startLibrary({ host, port, peerPort, direction, connections }: TransferTask, moved: (bytes: number) => void): Promise<void> {
+  const session = await connectAgent({ host, port });
   for (let i = 0; i < connections; i++) {
     const connection = await session.connectTcp({ ip: "127.0.0.1", port: peerPort });
     connection.on("data", (bytes: Uint8Array) => moved(bytes.length));
@@ -89,7 +72,7 @@ async function startLibrary({ port, peerPort, direction, connections }: Transfer
   }
 }
 
-async function dial(port: number, moved: (bytes: number) => void): Promise<Socket> {
+async function dial(host: string, port: number, moved: (bytes: number) => void): Promise<Socket> {
   const onread = {
     buffer: Buffer.alloc(256 * 1024),
     callback: (length: number) => {
@@ -97,7 +80,7 @@ async function dial(port: number, moved: (bytes: number) => void): Promise<Socke
       return true;
     },
   };
-  const socket = connect({ host: "127.0.0.1", port, noDelay: true, onread });
+  const socket = connect({ host, port, noDelay: true, onread });
   await once(socket, "connect");
   return socket;
 }
