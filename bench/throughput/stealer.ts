@@ -32,7 +32,7 @@ const { host, port, stolen, direction } = JSON.parse(process.argv[2] ?? "") as S
 const session = await connectAgent({ host, port });
 await session.steal(stolen, {
   onConnection: ({ stream }) => {
-    if (direction === "down") void sendWithoutEnd(stream);
+    if (direction === "down") sendWithoutEnd(stream).catch(() => undefined);
     else stream.resume();
   },
   onRequest: async ({ body }) => {

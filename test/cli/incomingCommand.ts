@@ -24,7 +24,7 @@ export class IncomingCommand implements AsyncDisposable {
 
   private constructor(folder: string, args: readonly string[]) {
     this.#folder = folder;
-    this.#command = new RunningCommand(args, { env: { HOME: folder } });
+    this.#command = new RunningCommand(args, { env: { HOME: folder, XDG_STATE_HOME: folder } });
   }
 
   /** Runs it until it has its ports. `agent` is where the agent listens. */
@@ -41,8 +41,7 @@ export class IncomingCommand implements AsyncDisposable {
 
   /** Waits for a line, which may have come already, on either stream. */
   async line(pattern: RegExp): Promise<string> {
-    const [line] = await this.#command.output(new RegExp(`^.*?(?:${pattern.source}).*$(?=\\n)`, `${pattern.flags}m`));
-    return line;
+    return await this.#command.line(pattern);
   }
 
   /** Objects that it has printed. */

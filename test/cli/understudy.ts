@@ -58,8 +58,21 @@ export class RunningCommand implements AsyncDisposable {
     for (;;) {
       const found = pattern.exec(this.#stdout) ?? pattern.exec(this.#stderr);
       if (found !== null) return found;
-      if (this.#hasEnded) throw new Error(`the command ended without ${String(pattern)}:\n${this.#stdout}${this.#stderr}`);
-      await new Promise<void>((resolve) => (this.#onOutput = resolve));
+      await this.#more(pattern);
+    }
+  }
+
+  async #more(wanted: RegExp): Promise<void> {
+    if (this.#hasEnded) throw new Error(`the command ended without ${String(wanted)}:\n${this.#stdout}${this.#stderr}`);
+    await new Promise<void>((resolve) => (this.#onOutput = resolve));
+  }
+
+  /** Waits for a whole line on either output, which may have come already. */
+  async line(pattern: RegExp): Promise<string> {
+    for (;;) {
+      const found = [...linesOf(this.#stdout), ...linesOf(this.#stderr)].find((line) => pattern.test(line));
+      if (found !== undefined) return found;
+      await this.#more(pattern);
     }
   }
 
@@ -92,6 +105,10 @@ export class RunningCommand implements AsyncDisposable {
     if (!this.#hasEnded) this.#child.kill("SIGKILL");
     await this.#ended;
   }
+}
+
+function linesOf(text: string): string[] {
+  return text.split("\n").slice(0, -1);
 }
 
 /** Runs a command to its end. */

@@ -122,7 +122,7 @@ export async function runAgent({ options, settings, log, sink, threads, stop, on
 
   metrics.logLinesDropped.from(() => sink.droppedLines);
   const cpuLimit = watchCpuLimit();
-  owned.use(giveBackSpareMemory());
+  owned.use(giveBackSpareMemory(work));
   owned.use(watchStalls(settings, metrics, { work, cpuLimit, log }));
 
   const budget = new MemoryBudget({ totalBytes: settings.totalBufferBytes, shareMaxBytes: settings.sessionBufferBytes });

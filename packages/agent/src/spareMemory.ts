@@ -2,11 +2,15 @@
 // otherwise, in a pod that has 100.
 
 import { giveBackFreedMemory } from "@understudy/native";
+import type { CurrentWork } from "./task/currentWork.ts";
 
 const EVERY_MS = 10_000;
 
 /** Until the result is disposed of. */
-export function giveBackSpareMemory(): Disposable {
-  const timer = setInterval(giveBackFreedMemory, EVERY_MS).unref();
+export function giveBackSpareMemory(work: CurrentWork): Disposable {
+  const timer = setInterval(() => {
+    work.begin("giving freed memory back");
+    giveBackFreedMemory();
+  }, EVERY_MS).unref();
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, Socket } from "node:net";
 import { suite, test } from "node:test";
 import { buffer, text } from "node:stream/consumers";
 import { PassThrough, type Readable } from "node:stream";
@@ -184,6 +184,10 @@ suite("an accepted connection that was taken over", () => {
     await once(accepted, "end");
     assert.ok(Buffer.concat(received).equals(bytes));
     accepted.destroy();
+  });
+
+  test("is not there for a socket that shows nothing to take over", () => {
+    assert.equal(ViewSocket.accepted(new Socket()), null);
   });
 
   test("ends when the server ends it", async () => {

@@ -245,20 +245,27 @@ class SessionFiles implements Files {
     const flags = openFlags(options);
     if (start === "root") checkAbsolute(path);
     this.#table.checkRoom();
-    const means = { paths: this.#paths, fileSystems: this.#fileSystems };
-    const file =
-      openAtOnce({ ...means, trust: this.#instantReads.trust }, start, path, flags) ??
-      openFile({ ...means, pool: this.#pool, signal: this.#signal }, start, path, flags);
+    const means = {
+      paths: this.#paths,
+      fileSystems: this.#fileSystems,
+      trust: this.#instantReads.trust,
+      pool: this.#pool,
+      signal: this.#signal,
+    };
+    const file = openAtOnce(means, start, path, flags) ?? openFile(means, start, path, flags);
     return andThen(file, (opened) => ({ fd: this.#table.add(opened) }));
   }
 
   #read(id: U64, wanted: U64, position: U64 | null, buffer: AnswerBuffer | null): MaybePromise<ReadFileResponse> {
     const file = this.#table.file(id);
-    const means = { maxBytes: this.#maxReadBytes, instantReads: this.#instantReads, buffer };
-    return (
-      contents.readAtOnce(file, wanted, position, means) ??
-      contents.read(file, wanted, position, { ...means, pool: this.#pool, signal: this.#signal })
-    );
+    const means = {
+      maxBytes: this.#maxReadBytes,
+      instantReads: this.#instantReads,
+      buffer,
+      pool: this.#pool,
+      signal: this.#signal,
+    };
+    return contents.readAtOnce(file, wanted, position, means) ?? contents.read(file, wanted, position, means);
   }
 
   #seek({ fd, seekFrom }: SeekFileRequest): MaybePromise<U64> {

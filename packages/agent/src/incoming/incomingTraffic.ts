@@ -119,7 +119,7 @@ export class IncomingTraffic implements AsyncDisposable {
   /** Connections of peers that were redirected and are still there; what speaks HTTP is among them. */
   readonly #accepted = new IdTable<{ reset(): void }>();
   readonly #http = new IdTable<RequestConnection>();
-  #nextKept = 0;
+  #nextId = 0;
   #isDraining = false;
   #onEmpty: (() => void) | null = null;
 
@@ -226,7 +226,7 @@ export class IncomingTraffic implements AsyncDisposable {
 
   /** Keeps a connection that carries requests until its socket closes, to end it in order when the agent stops. */
   keepRequests(connection: RequestConnection, { socket }: ByteSocket): void {
-    const id = this.#nextKept++;
+    const id = this.#nextId++;
     this.#http.set(id, connection);
     socket.once("close", () => this.#http.delete(id));
     if (this.#isDraining) connection.finishAfterOne();
@@ -446,7 +446,7 @@ export class IncomingTraffic implements AsyncDisposable {
   #keep(entry: { reset(): void }, socket: Socket): void {
     const { metrics } = this.#options;
     metrics.redirectedConnectionsCount.add(1);
-    const id = this.#nextKept++;
+    const id = this.#nextId++;
     this.#accepted.set(id, entry);
     socket.once("close", () => {
       metrics.redirectedConnectionsCount.add(-1);

@@ -14,18 +14,14 @@ import {
   UNNEGOTIATED_VERSION,
   type VersionGate,
 } from "@understudy/protocol";
-import { remoteKindError } from "../errors/remoteError.ts";
 import type { CopyRoom, ReusedBuffer, SessionLink } from "../link/sessionLink.ts";
-import { SeqpacketOutgoing } from "../outgoing/seqpacket.ts";
-import { TcpOutgoing } from "../outgoing/tcp.ts";
-import { UdpOutgoing } from "../outgoing/udp.ts";
-import { WaitingBytes } from "../task/waitingBytes.ts";
 import type { ByteSocket, SocketReader } from "../socket/byteSocket.ts";
-import { WorkInOrder } from "../task/orderedAnswers.ts";
 import { copyRoom, hasDrained } from "./copyRoom.ts";
+import { EnvironmentRequests } from "./environmentRequests.ts";
 import { FileRequests } from "./fileRequests.ts";
 import { NameRequests } from "./nameRequests.ts";
 import { Outbox } from "./outbox.ts";
+import { OutgoingConnections } from "./outgoingConnections.ts";
 import { reportBug } from "../log/reportBug.ts";
 import * as refusals from "./refusals.ts";
 import type { IncomingClient, Services, TargetPart } from "./services.ts";
@@ -59,13 +55,10 @@ export class Session implements SessionLink {
   readonly #share;
   readonly #copyShare;
 
-  readonly #waiting: WaitingBytes;
-  readonly #tcp: TcpOutgoing;
-  readonly #udp: UdpOutgoing;
-  readonly #seqpacket: SeqpacketOutgoing;
+  readonly #outgoing: OutgoingConnections;
   readonly #fileRequests: FileRequests;
   readonly #nameRequests: NameRequests;
-  readonly #environmentWork: WorkInOrder;
+  readonly #environmentRequests: EnvironmentRequests;
   #incoming: IncomingClient | null = null;
 
   /** What the client announced; gates are judged by it, not by the lower of both versions. */
@@ -86,7 +79,7 @@ export class Session implements SessionLink {
   constructor(id: number, open: (reader: SocketReader) => ByteSocket, services: Services) {
     this.id = id;
     this.#services = services;
-    const { log, metrics, limits, budget, buffers, turnEnd, writer } = services;
+    const { metrics, limits, budget, turnEnd, writer } = services;
     this.#lastHeardMs = performance.now();
     this.#decoder = new StreamDecoder(ClientMessage, { relays: clientRelays, maxMessageBytes: limits.maxMessageBytes });
     this.#received = budget.open();
@@ -109,17 +102,7 @@ export class Session implements SessionLink {
       onRelief: () => this.#continue(),
     });
     const onRelief = (): void => this.#continue();
-    this.#waiting = new WaitingBytes({ maxBytes: limits.maxPendingBytes, budget, onRelief });
-    const { maxConnections, connectTimeoutMs, stuckPeerTimeoutMs: stuckTimeoutMs } = limits;
-    const outgoing = { link: this, log: log.child("agent::outgoing"), maxConnections, networkRefusal: services.networkRefusal };
-    const stream = { ...outgoing, connectTimeoutMs, stuckTimeoutMs, waiting: this.#waiting, locate: services.openLocator(this.signal) };
-    this.#tcp = new TcpOutgoing({ ...stream, buffers, connectionCount: metrics.tcpOutgoingConnectionCount });
-    this.#udp = new UdpOutgoing({ ...outgoing, connectionCount: metrics.udpOutgoingConnectionCount, dropped: metrics.droppedDatagrams });
-    this.#seqpacket = new SeqpacketOutgoing({
-      ...stream,
-      connectionCount: metrics.seqpacketConnections,
-      droppedEmpty: metrics.droppedDatagrams.with("empty"),
-    });
+    this.#outgoing = new OutgoingConnections({ link: this, services, onRelief });
     const onError = (error: unknown): void => this.#workFailed(error);
     this.#fileRequests = new FileRequests({
       link: this,
@@ -128,13 +111,9 @@ export class Session implements SessionLink {
       onDone: onRelief,
       onError,
     });
-    this.#nameRequests = new NameRequests({
-      resolver: services.resolver,
-      signal: this.signal,
-      send: (answer) => this.#answer(answer),
-      onError,
-    });
-    this.#environmentWork = new WorkInOrder(onError);
+    const answering = { signal: this.signal, send: (answer: DaemonMessage) => this.#answer(answer), onError };
+    this.#nameRequests = new NameRequests({ resolver: services.resolver, ...answering });
+    this.#environmentRequests = new EnvironmentRequests({ services, ...answering });
   }
 
   get signal(): AbortSignal {
@@ -317,8 +296,8 @@ export class Session implements SessionLink {
       this.#outbox.answerBytes > MAX_WAITING_ANSWER_BYTES ||
       this.#fileRequests.pending > MAX_WAITING_REQUESTS ||
       this.#nameRequests.pending > MAX_WAITING_REQUESTS ||
-      this.#environmentWork.pending > MAX_WAITING_REQUESTS ||
-      this.#waiting.isOverfull ||
+      this.#environmentRequests.pending > MAX_WAITING_REQUESTS ||
+      this.#outgoing.isOverfull ||
       this.#incoming?.isOverfull === true
     );
   }
@@ -329,10 +308,10 @@ export class Session implements SessionLink {
         this.reply({ kind: "pong" });
         return;
       case "tcpOutgoing":
-        this.#tcp.handle(message.value, this.#socket);
+        this.#outgoing.handleTcp(message.value, this.#socket);
         return;
       case "udpOutgoing":
-        this.#udp.handle(message.value);
+        this.#outgoing.handleUdp(message.value);
         return;
       case "tcpSteal":
         this.#steal(message.value);
@@ -345,7 +324,8 @@ export class Session implements SessionLink {
         this.#fileRequests.add(message.value);
         return;
       case "getEnvVarsRequest":
-        this.#environment(message.value.envVarsFilter, message.value.envVarsSelect);
+        this.#tellRefusal("environment");
+        this.#environmentRequests.ask(message.value.envVarsFilter, message.value.envVarsSelect);
         return;
       case "getAddrInfoRequest":
         this.#nameRequests.lookUp(message.value.node, "ipv4Only");
@@ -367,7 +347,7 @@ export class Session implements SessionLink {
         this.#end("client closed the session");
         return;
       case "seqpacketOutgoing":
-        this.#seqpacket.handle(message.value);
+        this.#outgoing.handleSeqpacket(message.value);
         return;
       case "pauseTargetRequest":
         this.#refuseUnsupported(refusals.pauseTarget);
@@ -416,23 +396,6 @@ export class Session implements SessionLink {
     this.tell("warn", refusal);
   }
 
-  /** One at a time: matching many patterns is work. */
-  #environment(filter: ReadonlySet<string>, select: ReadonlySet<string>): void {
-    const { environment, selectEnvironment, refusals: refused, work } = this.#services;
-    this.#tellRefusal("environment");
-    this.#environmentWork.add(async () => {
-      if (this.signal.aborted) return;
-      work.begin("getEnvVarsRequest");
-      if (refused.environment !== null && environment.size === 0) {
-        const error = remoteKindError({ kind: "permissionDenied" }, refused.environment).response;
-        this.#answer({ kind: "getEnvVarsResponse", value: { kind: "err", value: error } });
-        return;
-      }
-      const value = await selectEnvironment(environment, filter, select, this.signal);
-      this.#answer({ kind: "getEnvVarsResponse", value: { kind: "ok", value } });
-    });
-  }
-
   #answer(answer: DaemonMessage): void {
     this.reply(answer);
     this.#continue();
@@ -455,11 +418,8 @@ export class Session implements SessionLink {
     const { log } = this.#services;
     if (log.isDebug) log.debug("session ended", { session: this.id, why, isInsideMessage: this.#decoder.isInsideMessage });
     this.#ending.abort();
-    this.#environmentWork.clear();
-    this.#tcp[Symbol.dispose]();
-    this.#udp[Symbol.dispose]();
-    this.#seqpacket[Symbol.dispose]();
-    this.#waiting[Symbol.dispose]();
+    this.#environmentRequests.clear();
+    this.#outgoing[Symbol.dispose]();
     this.#incoming?.[Symbol.dispose]();
     this.#outbox.close();
     this.#received.hold(0);

@@ -5,7 +5,7 @@
 const NO_ID = -1;
 const FIRST_SIZE = 16;
 
-/** Its memory is that of the most values it ever had at once, some 32 bytes for each. */
+/** Its memory is that of the most values it ever had at once, 32 to 64 bytes for each. */
 export class IdTable<T extends object> {
   /** Both have the same length, a power of two, at least twice the count. A value lies at the remainder of its id, or as near behind it as there was room. */
   #ids: number[] = emptyIds(FIRST_SIZE);

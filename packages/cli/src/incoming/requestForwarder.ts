@@ -45,12 +45,24 @@ export class RequestForwarder implements Disposable {
   async forward(request: IncomingRequest, transfer: Transfer, signal: AbortSignal): Promise<StolenResponse> {
     const keptMaxBytes = this.#options.connectTarget === null ? 0 : KEPT_MAX_BYTES;
     const body = new SendableBody(request.body, keptMaxBytes, (bytes) => transfer.received(bytes));
-    const sending = { request, body, signal };
-    signal.addEventListener("abort", () => transfer.end(failureText(signal.reason)), { once: true });
+    const over = new AbortController();
+    const sending = { request, body, signal: over.signal };
+    const giveUp = (): void => {
+      transfer.end(failureText(signal.reason));
+      over.abort(signal.reason);
+    };
+    signal.addEventListener("abort", giveUp, { once: true });
+    if (signal.aborted) giveUp();
+    // What is left of a body whose request was answered early: nobody wants it, and it would count as held for as long as the session lasts.
+    const onAnswered = (): void => {
+      if (request.body.isKnownEmpty) return;
+      over.abort(new Error("the request was answered before its body was sent"));
+      request.body.destroy();
+    };
     try {
-      return passedOn(await this.#send(sending), transfer);
+      return passedOn(await this.#send(sending), transfer, onAnswered);
     } catch (error) {
-      return await this.#instead(sending, transfer, failureText(error));
+      return await this.#instead(sending, transfer, onAnswered, failureText(error));
     }
   }
 
@@ -87,14 +99,14 @@ export class RequestForwarder implements Disposable {
     return await sendHttp1(sending, { host: server.host, createConnection }, this.#host);
   }
 
-  async #instead(sending: Sending, transfer: Transfer, reason: string): Promise<StolenResponse> {
+  async #instead(sending: Sending, transfer: Transfer, onAnswered: () => void, reason: string): Promise<StolenResponse> {
     const { connectTarget } = this.#options;
     let text = `understudy: the request was stolen, but ${this.#host} did not answer it: ${reason}`;
     if (connectTarget !== null && !sending.signal.aborted) {
       try {
         const answer = await this.#sendToTarget(sending, connectTarget);
         transfer.fellBack(reason);
-        return passedOn(answer, transfer);
+        return passedOn(answer, transfer, onAnswered);
       } catch (error) {
         text += `; nor can the target: ${failureText(error)}`;
       }
@@ -128,9 +140,11 @@ function isHttp2({ version, headers }: IncomingRequest, all: boolean): boolean {
   return version.startsWith("HTTP/2") && (all || /^application\/grpc\b/i.test(headerText(headers, "content-type") ?? ""));
 }
 
-function passedOn({ status, version, headers, body, trailers, upgraded }: Answer, transfer: Transfer): StolenResponse {
+/** `onAnswered` is called when all of the answer has been passed on, or will never be. */
+function passedOn(answer: Answer, transfer: Transfer, onAnswered: () => void): StolenResponse {
+  const { status, version, headers, body, trailers, upgraded } = answer;
   transfer.answered(status);
-  if (upgraded === null) return { status, version, headers, body: counted(body, transfer), trailers };
+  if (upgraded === null) return { status, version, headers, body: counted(body, transfer, onAnswered), trailers };
   // Its peer may leave before the stream is there.
   upgraded.on("error", () => undefined);
   return {
@@ -147,7 +161,7 @@ function passedOn({ status, version, headers, body, trailers, upgraded }: Answer
   };
 }
 
-async function* counted(body: Readable, transfer: Transfer): AsyncGenerator<Buffer> {
+async function* counted(body: Readable, transfer: Transfer, onEnd: () => void): AsyncGenerator<Buffer> {
   let failure: string | null = "not passed on to its end";
   try {
     for await (const chunk of readChunks(body)) {
@@ -160,5 +174,6 @@ async function* counted(body: Readable, transfer: Transfer): AsyncGenerator<Buff
     throw error;
   } finally {
     transfer.end(failure);
+    onEnd();
   }
 }

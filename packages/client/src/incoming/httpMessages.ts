@@ -21,7 +21,7 @@ export interface IncomingRequest {
   readonly destination: SocketAddr | null;
   /** Whether the peer used TLS; the request itself is always plain. */
   readonly transport: IncomingTrafficTransportType;
-  /** Aborts when nobody waits for the response any more: the peer went away, or the session ended. */
+  /** Aborts when nobody waits for the response any more: the peer went away, or the session ended. Once the response and the body are complete it does not abort. */
   readonly signal: AbortSignal;
 }
 

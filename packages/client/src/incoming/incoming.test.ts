@@ -312,6 +312,49 @@ suite("stolen requests", () => {
     await peer.expect("operatorPong");
   });
 
+  for (const end of ["closes", "leaves open at the session's end"]) {
+    test(`a request that the agent ${end} once it is answered aborts nothing`, async () => {
+      await using agent = await FakeAgent.start();
+      const { session, peer } = await agent.open();
+      await using _ = session;
+      const { promise: requested, resolve } = Promise.withResolvers<IncomingRequest>();
+      await steal(session, peer, {
+        onRequest: (request) => {
+          resolve(request);
+          return { status: 200, body: Buffer.from("done") };
+        },
+      });
+      peer.send(startV2(0, {}));
+      const { signal } = await requested;
+      assert.equal((await framedResponse(peer)).text, "done");
+      if (end === "closes") {
+        peer.send(closed(0), { kind: "operatorPing", value: 1n });
+        await peer.expect("operatorPong");
+      } else await session[Symbol.asyncDispose]();
+      assert.equal(signal.aborted, false);
+    });
+  }
+
+  test("after an early answer, the close of a request whose body is not complete still tells so", async () => {
+    await using agent = await FakeAgent.start();
+    const { session, peer } = await agent.open();
+    await using _ = session;
+    const { promise: requested, resolve } = Promise.withResolvers<IncomingRequest>();
+    await steal(session, peer, {
+      onRequest: (request) => {
+        resolve(request);
+        return { status: 413, body: Buffer.from("too much") };
+      },
+    });
+    peer.send(startV2(0, { frames: [data("x")], isLast: false }));
+    const { signal, body } = await requested;
+    assert.equal((await framedResponse(peer)).status, 413);
+    const broken = once(body, "error");
+    peer.send(closed(0));
+    await broken;
+    assert.equal(signal.aborted, true);
+  });
+
   test("nobody handles, or the port is not stolen: 502", async () => {
     await using agent = await FakeAgent.start();
     const { session, peer } = await agent.open();

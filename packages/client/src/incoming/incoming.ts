@@ -169,9 +169,7 @@ export class Incoming {
     connection?.closedByAgent();
     const exchange = this.#exchanges.get(connectionId);
     this.#exchanges.delete(connectionId);
-    // The agent closes answered ones, too; of those nothing is left to break off.
-    if (exchange === undefined || (exchange.isAnswered && exchange.body.isComplete)) return;
-    endExchange(exchange, new Error("the agent closed the request: its peer has gone"));
+    if (exchange !== undefined) endExchange(exchange, new Error("the agent closed the request: its peer has gone"));
   }
 
   #onChunked(message: ChunkedRequest): void {
@@ -253,6 +251,7 @@ export class Incoming {
     } catch (error) {
       if (this.#mode === "steal" && !isHeadSent && !ended.signal.aborted) {
         this.#refuse(address, error instanceof Error ? error.message : String(error));
+        exchange.isAnswered = true;
       }
     } finally {
       // What nobody reads would hold up the session. Whoever reads already goes on undisturbed.
@@ -296,7 +295,9 @@ export class Incoming {
 
 type UnsubscribeMessage = Extract<LayerTcp, { kind: "portUnsubscribe" | "connectionUnsubscribe" }>;
 
-function endExchange({ body, ended }: Exchange, reason: Error): void {
+function endExchange({ body, ended, isAnswered }: Exchange, reason: Error): void {
+  // The agent closes those, too; nothing is left to break off.
+  if (isAnswered && body.isComplete) return;
   body.breakOff(reason);
   ended.abort(reason);
 }

@@ -9,6 +9,7 @@ export class IncomingBody extends Readable implements RequestBody {
   readonly #queue: ReceiveQueue;
   readonly isKnownEmpty: boolean;
   #trailers: HttpHeaders | null = null;
+  #isComplete = false;
 
   constructor(budget: ReceiveBudget, frames: InternalHttpBody, isLast: boolean) {
     super();
@@ -25,7 +26,7 @@ export class IncomingBody extends Readable implements RequestBody {
 
   /** Whether all of it has come. */
   get isComplete(): boolean {
-    return this.#queue.hasEnded;
+    return this.#isComplete;
   }
 
   addFrames(frames: InternalHttpBody, isLast: boolean): void {
@@ -33,12 +34,14 @@ export class IncomingBody extends Readable implements RequestBody {
       if (frame.kind === "trailers") this.#trailers = frame.value;
       else if (frame.value.length > 0) this.#queue.add(frame.value);
     }
-    if (isLast) this.#queue.finish();
+    if (!isLast) return;
+    this.#isComplete = true;
+    this.#queue.finish();
   }
 
   /** Nothing more will come. A body that is complete can still be read. */
   breakOff(reason: Error): void {
-    if (!this.#queue.hasEnded) this.destroy(reason);
+    if (!this.#isComplete) this.destroy(reason);
   }
 
   override _read(): void {

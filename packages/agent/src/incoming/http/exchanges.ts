@@ -161,6 +161,7 @@ export class Exchanges {
 
   #requestStart(bytes: Uint8Array, frames: RequestStart["frames"], isLast: boolean): RequestStart {
     const { arrival, reader } = this.#options;
-    return { ...requestParts(bytes, reader.head), arrival, frames, isLast };
+    const { method, uri, version, headers } = requestParts(bytes, reader.head);
+    return { method, uri, version, headers, arrival, frames, isLast };
   }
 }

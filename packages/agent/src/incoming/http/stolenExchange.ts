@@ -224,7 +224,7 @@ export class StolenExchange implements RequestPeer {
     const bytes = payloadBytes(frames);
     const hasTrailers = frames.some((frame) => frame.kind === "trailers");
     const body = isLast ? { kind: "complete" as const, bytes, hasTrailers } : { kind: "streamed" as const };
-    const encoded = encodeResponseHead({ ...head, body }, this.#options.context);
+    const encoded = encodeResponseHead({ status: head.status, headers: head.headers, body }, this.#options.context);
     this.#encoder = new ResponseBodyEncoder(encoded.framing);
     this.#isSwitch = encoded.isSwitch;
     this.#mustClose = encoded.closes;

@@ -1,7 +1,7 @@
 // The forms in which a request travels to a client. Which one depends on the version the client announced: the newest streams the body, old ones need
 // all of it first.
 
-import type { DaemonTcp, HttpHeaders, InternalHttpBodyFrame } from "@understudy/protocol";
+import type { DaemonTcp, HttpHeaders, InternalHttpBodyFrame, InternalHttpRequest } from "@understudy/protocol";
 import type { SessionLink } from "../../link/sessionLink.ts";
 import { payloadOf } from "../http/bodyFrames.ts";
 import { type Arrival, transportOf } from "../arrival.ts";
@@ -31,22 +31,25 @@ export function isWhole(form: RequestForm): boolean {
   return form === "plain" || form === "framed";
 }
 
-/** The messages that begin a request. `start.isLast` must be true for the forms that need the whole body. */
+/**
+ * The messages that begin a request. `start.isLast` must be true for the forms that need the whole body. Objects are written out: in code that V8 has not compiled yet, a
+ * property behind a spread costs a call into its runtime.
+ */
 export function startMessages(form: RequestForm, connectionId: number, start: RequestStart): readonly DaemonTcp[] {
   const { method, uri, headers, version, arrival, frames, isLast } = start;
-  const request = { method, uri, headers, version };
-  const ids = { connectionId, requestId: 0 };
+  const request = <B>(body: B): InternalHttpRequest<B> => ({ method, uri, headers, version, body });
+  const requestId = 0;
   const { peer, original } = arrival;
   const { port } = original;
   switch (form) {
     case "plain":
-      return [{ kind: "httpRequest", value: { internalRequest: { ...request, body: payloadOf(frames) }, ...ids, port } }];
+      return [{ kind: "httpRequest", value: { internalRequest: request(payloadOf(frames)), connectionId, requestId, port } }];
     case "framed":
-      return [{ kind: "httpRequestFramed", value: { internalRequest: { ...request, body: frames }, ...ids, port } }];
+      return [{ kind: "httpRequestFramed", value: { internalRequest: request(frames), connectionId, requestId, port } }];
     case "chunkedV1": {
       const first: DaemonTcp = {
         kind: "httpRequestChunked",
-        value: { kind: "startV1", value: { internalRequest: { ...request, body: frames }, ...ids, port } },
+        value: { kind: "startV1", value: { internalRequest: request(frames), connectionId, requestId, port } },
       };
       return isLast ? [first, bodyMessage(connectionId, [], true)] : [first];
     }
@@ -57,8 +60,9 @@ export function startMessages(form: RequestForm, connectionId: number, start: Re
           value: {
             kind: "startV2",
             value: {
-              ...ids,
-              request: { ...request, body: { frames, isLast } },
+              connectionId,
+              requestId,
+              request: request({ frames, isLast }),
               metadata: { kind: "v1", value: { source: peer, destination: original } },
               transport: transportOf(arrival),
             },
