@@ -11,8 +11,8 @@ export const METRICS_PORT = 9000;
 /** Gauges that may be other than 0 while nothing goes on. */
 const NOT_OF_SESSIONS = /_limit$|^understudy_pool_threads$|^understudy_event_loop_delay_seconds$|^process_|^nodejs_/;
 
-/** How long its wake-ups are counted. */
-const WATCH_MS = 3000;
+/** How long its wake-ups are counted. Longer than the collector of the heap and the allocator take to give back what nobody uses any more. */
+const WATCH_MS = 15_000;
 
 export interface AgentState {
   /** Of all its processes. */

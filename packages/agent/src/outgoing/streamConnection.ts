@@ -6,7 +6,6 @@ import { remoteKindError } from "../errors/remoteError.ts";
 import { systemErrorText } from "../errors/systemErrorText.ts";
 import type { ReusedBuffer, SessionLink } from "../link/sessionLink.ts";
 import type { ByteSocket } from "../socket/byteSocket.ts";
-import { RECEIVE_BUFFER_BYTES } from "../socket/receiveBuffer.ts";
 import { StuckWatch } from "../task/stuckWatch.ts";
 import type { Connection, ConnectionEvents } from "./connectionTable.ts";
 
@@ -83,7 +82,7 @@ export class StreamConnection implements Connection {
   #countBuffer(memory: ArrayBufferLike): number {
     if (memory === this.#countedBuffer) return 0;
     this.#countedBuffer = memory;
-    return RECEIVE_BUFFER_BYTES;
+    return memory.byteLength;
   }
 
   close(): void {

@@ -12,7 +12,7 @@ const COPY_MAX_BYTES = 4096;
 const JOINED_MAX_BYTES = 4096;
 
 /** Up to this size bytes are given to the kernel directly: a full receive buffer and what goes before it. Of more it often takes a part only, and the rest would cost a call more. */
-const DIRECT_MAX_BYTES = 80 * 1024;
+const DIRECT_MAX_BYTES = 144 * 1024;
 
 /** Full buffers that all sockets together read in one turn of the event loop before each is held to its own limit. As many as libuv by itself reads of one socket. */
 const TURN_READS_MAX = 32;
@@ -294,8 +294,9 @@ export class ByteSocket implements ReusedBuffer {
       this.#fullReads = 0;
       return false;
     }
-    this.#fullReads += 1;
-    if (this.#buffers.countFullRead() <= TURN_READS_MAX || this.#fullReads < SOCKET_READS_MAX) return false;
+    const count = Math.ceil(bytes / RECEIVE_BUFFER_BYTES);
+    this.#fullReads += count;
+    if (this.#buffers.countFullReads(count) <= TURN_READS_MAX || this.#fullReads < SOCKET_READS_MAX) return false;
     this.#fullReads = 0;
     setImmediate(() => {
       if (!this.#isClosed && this.#mayRead) this.socket.resume();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RECEIVE_BUFFER_BYTES, ReceiveBuffer, ReceiveBuffers } from "./receiveBuffer.ts";
+import { BULK_BUFFER_BYTES, RECEIVE_BUFFER_BYTES, ReceiveBuffer, ReceiveBuffers } from "./receiveBuffer.ts";
 
 /** As a socket does: reads so many bytes of `value`. Returns what its reader is handed. */
 function read(buffer: ReceiveBuffer, value: number, length = RECEIVE_BUFFER_BYTES): Uint8Array {
@@ -92,4 +92,44 @@ test("a socket has memory of its own while much flows through it", () => {
   assert.equal(last.buffer, first.buffer);
   assert.equal(buffer.next(), common);
   assert.equal(busy(buffers).next().buffer, first.buffer);
+});
+
+/** What a socket reads into that has filled its buffer once. */
+function bulk(buffers: ReceiveBuffers): ReceiveBuffer {
+  const buffer = new ReceiveBuffer(buffers);
+  read(buffer, 1);
+  buffer.next();
+  return buffer;
+}
+
+test("a socket that fills its buffer gets a larger one, until it does not fill the smaller one any more", () => {
+  const buffers = new ReceiveBuffers();
+  const buffer = new ReceiveBuffer(buffers);
+  buffer.next();
+  assert.equal(read(buffer, 1, RECEIVE_BUFFER_BYTES).length, RECEIVE_BUFFER_BYTES);
+  const large = buffer.next();
+  assert.equal(large.length, BULK_BUFFER_BYTES);
+  assert.deepEqual(read(buffer, 2, BULK_BUFFER_BYTES), new Uint8Array(BULK_BUFFER_BYTES).fill(2));
+  assert.equal(buffer.next(), large);
+  read(buffer, 3, 100);
+  assert.equal(buffer.next(), buffers.common);
+  assert.equal(bulk(buffers).next(), large);
+});
+
+test("16 sockets have larger buffers at a time; one that is given back, or belongs to somebody else, is for the next", () => {
+  const buffers = new ReceiveBuffers();
+  const [first, second, ...others] = Array.from({ length: 17 }, () => bulk(buffers));
+  const last = others.at(-1)!;
+  assert.equal(others.at(-2)!.next().length, BULK_BUFFER_BYTES);
+  assert.equal(last.next().length, RECEIVE_BUFFER_BYTES);
+  first!.release();
+  assert.equal(last.next().length, BULK_BUFFER_BYTES);
+  assert.equal(bulk(buffers).next().length, RECEIVE_BUFFER_BYTES);
+  const end = second!.lend();
+  second!.keep();
+  second!.release();
+  assert.equal(bulk(buffers).next().length, RECEIVE_BUFFER_BYTES);
+  end();
+  assert.equal(bulk(buffers).next().length, BULK_BUFFER_BYTES);
+  assert.equal(bulk(buffers).next().length, RECEIVE_BUFFER_BYTES);
 });
