@@ -4,21 +4,15 @@
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { argv } from "node:process";
+import { answerHeads } from "../answerHeads.ts";
 import { benchPorts, unixEchoName } from "./ports.ts";
 
-const END_OF_HEAD = "\r\n\r\n";
 const answer = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 7\r\n\r\ntarget\n";
 
 function serveHttp(socket: Socket): void {
-  let rest = "";
   socket.setNoDelay(true);
-  socket.setEncoding("latin1");
   socket.on("error", () => undefined);
-  socket.on("data", (text: string) => {
-    const heads = (rest + text).split(END_OF_HEAD);
-    rest = heads.pop() ?? "";
-    if (heads.length > 0) socket.write(answer.repeat(heads.length));
-  });
+  answerHeads(socket, answer);
 }
 
 const PIECE = Buffer.alloc(128 * 1024, "understudy ");

@@ -23,14 +23,14 @@ export interface WrkLoad {
 }
 
 /** Runs wrk, first for the time that does not count. Rejects when a request failed. */
-export async function wrkLoad(on: Measurement, load: WrkLoad): Promise<WrkResult> {
+export async function wrkLoad(on: Pick<Measurement, "tree" | "seconds" | "warmUpSeconds">, load: WrkLoad): Promise<WrkResult> {
   if (on.warmUpSeconds > 0) await runWrk(load, on.warmUpSeconds);
   const before = await on.tree.processorMs();
   const text = await runWrk(load, on.seconds);
   return { ...parseWrk(text), processorMs: (await on.tree.processorMs()) - before };
 }
 
-export async function runWrk({ connections, headers = {} }: WrkLoad, seconds: number): Promise<string> {
+async function runWrk({ connections, headers = {} }: WrkLoad, seconds: number): Promise<string> {
   const fields = Object.entries(headers).flatMap(([name, value]) => ["-H", `${name}: ${value}`]);
   // wrk knows whole seconds only.
   const duration = `${Math.max(1, Math.round(seconds))}s`;

@@ -3,6 +3,7 @@
 
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
+import { answerHeads } from "../answerHeads.ts";
 import { endlessBody } from "./endless.ts";
 
 export interface PeerPorts {
@@ -15,7 +16,6 @@ export interface PeerPorts {
 }
 
 const PIECE = Buffer.alloc(256 * 1024, "understudy ");
-const END_OF_HEAD = "\r\n\r\n";
 const SHORT_ANSWER = "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 7\r\n\r\nserver\n";
 
 function sendWithoutEnd(socket: Socket): void {
@@ -28,18 +28,8 @@ function sendWithoutEnd(socket: Socket): void {
 
 function answerWithoutEnd(socket: Socket): void {
   socket.once("data", () => {
-    socket.write(`HTTP/1.1 200 OK\r\n${endlessBody}${END_OF_HEAD}`);
+    socket.write(`HTTP/1.1 200 OK\r\n${endlessBody}\r\n\r\n`);
     sendWithoutEnd(socket);
-  });
-}
-
-function answerShortly(socket: Socket): void {
-  let rest = "";
-  socket.setEncoding("latin1");
-  socket.on("data", (text: string) => {
-    const heads = (rest + text).split(END_OF_HEAD);
-    rest = heads.pop() ?? "";
-    if (heads.length > 0) socket.write(SHORT_ANSWER.repeat(heads.length));
   });
 }
 
@@ -59,6 +49,6 @@ const ports: PeerPorts = {
   sink: await listen(drop),
   httpSource: await listen(answerWithoutEnd),
   httpSink: await listen(drop),
-  httpShort: await listen(answerShortly),
+  httpShort: await listen((socket) => answerHeads(socket, SHORT_ANSWER)),
 };
 console.log(`ready ${JSON.stringify(ports)}`);

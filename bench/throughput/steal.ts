@@ -6,7 +6,7 @@ import { parseArgs, promisify } from "node:util";
 import { AgentProcess, Pod, podIpv4, podSkipReason, ProcessTree, startInPod, PeerFolder, listening } from "@understudy/test";
 import { fileURLToPath } from "node:url";
 import { benchPorts } from "../agent/ports.ts";
-import { parseWrk } from "../agent/wrk.ts";
+import { wrkLoad } from "../agent/wrk.ts";
 import { median, spread } from "../statistics.ts";
 import { endlessBody } from "./endless.ts";
 import type { PeerPorts } from "./peers.ts";
@@ -88,15 +88,9 @@ async function requestsPerSecond(
   connections: number,
 ): Promise<{ readonly perSecond: number; readonly cpuMicros: number }> {
   return await whileStolen(steal, "short", "httpShort", async (pid) => {
-    const run = async (duration: number): Promise<ReturnType<typeof parseWrk>> => {
-      const args = ["-t1", `-c${connections}`, `-d${duration}s`, "--latency", `http://${podIpv4}:${benchPorts.http}/`];
-      return parseWrk((await promisify(execFile)("wrk", args)).stdout);
-    };
-    await run(1);
-    const tree = new ProcessTree(pid);
-    const before = await tree.processorMs();
-    const { requests, requestsPerSecond: perSecond } = await run(seconds);
-    return { perSecond, cpuMicros: (((await tree.processorMs()) - before) * 1000) / requests };
+    const on = { tree: new ProcessTree(pid), seconds, warmUpSeconds: 1 };
+    const { requests, requestsPerSecond: perSecond, processorMs } = await wrkLoad(on, { connections });
+    return { perSecond, cpuMicros: (processorMs * 1000) / requests };
   });
 }
 

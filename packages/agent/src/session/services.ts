@@ -8,6 +8,7 @@ import type { Log } from "../log/log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ReceiveBuffers } from "../socket/receiveBuffer.ts";
 import type { CurrentWork } from "../task/currentWork.ts";
+import type { MaybePromise } from "../task/maybePromise.ts";
 import type { MemoryBudget } from "../task/memoryBudget.ts";
 import type { TurnEnd } from "../task/turnEnd.ts";
 
@@ -39,7 +40,7 @@ export interface SessionFiles extends AsyncDisposable {
    *
    * @param buffer what bytes read are in: release it when the answer was sent.
    */
-  handle(request: FileRequest, buffer: AnswerBuffer): FileResponse | undefined | Promise<FileResponse | undefined>;
+  handle(request: FileRequest, buffer: AnswerBuffer): MaybePromise<FileResponse | undefined>;
 }
 
 export interface NameResolver {

@@ -2,14 +2,13 @@
 // and out of which much comes makes itself a new table every few dozen times, and V8 links each old table to the next one. One that has grown old keeps all
 // after it, and whatever they held, until the next full collection. See docs/decisions/026-tables-of-ids.md.
 
-const NO_ID = -1;
 const FIRST_SIZE = 16;
 
 /** Its memory is that of the most values it ever had at once, 32 to 64 bytes for each. */
 export class IdTable<T extends object> {
-  /** Both have the same length, a power of two, at least twice the count. A value lies at the remainder of its id, or as near behind it as there was room. */
-  #ids: number[] = emptyIds(FIRST_SIZE);
-  #values: (T | undefined)[] = emptyValues(FIRST_SIZE);
+  /** Both have the same length, a power of two, at least twice the count. A value lies at the remainder of its id, or as near behind it as there was room; where there is none, the id means nothing. */
+  #ids = filled(FIRST_SIZE, 0);
+  #values = filled<T | undefined>(FIRST_SIZE, undefined);
   #count = 0;
 
   get size(): number {
@@ -22,11 +21,14 @@ export class IdTable<T extends object> {
 
   /** @param id not negative. */
   set(id: number, value: T): void {
-    if (this.#values[this.#slotOf(id)] === undefined) {
+    let slot = this.#slotOf(id);
+    if (this.#values[slot] === undefined) {
       this.#count += 1;
-      if (this.#count * 2 > this.#ids.length) this.#grow();
+      if (this.#count * 2 > this.#ids.length) {
+        this.#grow();
+        slot = this.#slotOf(id);
+      }
     }
-    const slot = this.#slotOf(id);
     this.#ids[slot] = id;
     this.#values[slot] = value;
   }
@@ -44,7 +46,6 @@ export class IdTable<T extends object> {
       this.#values[gap] = this.#values[slot];
       gap = slot;
     }
-    this.#ids[gap] = NO_ID;
     this.#values[gap] = undefined;
     this.#count -= 1;
     return true;
@@ -66,8 +67,8 @@ export class IdTable<T extends object> {
   #grow(): void {
     const ids = this.#ids;
     const values = this.#values;
-    this.#ids = emptyIds(ids.length * 2);
-    this.#values = emptyValues(ids.length * 2);
+    this.#ids = filled(ids.length * 2, 0);
+    this.#values = filled<T | undefined>(ids.length * 2, undefined);
     for (const [index, value] of values.entries()) {
       if (value === undefined) continue;
       const slot = this.#slotOf(ids[index]!);
@@ -77,10 +78,6 @@ export class IdTable<T extends object> {
   }
 }
 
-function emptyIds(length: number): number[] {
-  return Array.from({ length }, () => NO_ID);
-}
-
-function emptyValues<T>(length: number): (T | undefined)[] {
-  return Array.from({ length }, () => undefined);
+function filled<T>(length: number, value: T): T[] {
+  return Array.from({ length }, () => value);
 }

@@ -13,6 +13,7 @@ import {
   headerText,
   type IncomingConnection,
   type IncomingRequest,
+  type StolenResponse,
   type StealOptions,
   type Subscription,
 } from "../index.ts";
@@ -45,6 +46,22 @@ async function steal(session: Session, peer: FakePeer, options: StealOptions): P
   assert.equal((await stealMessage(peer)).kind, "portSubscribe");
   peer.send(subscribed);
   return await subscribing;
+}
+
+/** Steals, and gives each request the same response; resolves before the first one is there. */
+async function stealAnswering(
+  session: Session,
+  peer: FakePeer,
+  response: StolenResponse,
+): Promise<{ readonly requested: Promise<IncomingRequest> }> {
+  const { promise: requested, resolve } = Promise.withResolvers<IncomingRequest>();
+  await steal(session, peer, {
+    onRequest: (request) => {
+      resolve(request);
+      return response;
+    },
+  });
+  return { requested };
 }
 
 function frameText(frames: readonly InternalHttpBodyFrame[]): string {
@@ -293,13 +310,7 @@ suite("stolen requests", () => {
     const { session, peer } = await agent.open();
     await using _ = session;
     const source = new PassThrough();
-    const { promise: requested, resolve } = Promise.withResolvers<IncomingRequest>();
-    await steal(session, peer, {
-      onRequest: (request) => {
-        resolve(request);
-        return { status: 200, body: source };
-      },
-    });
+    const { requested } = await stealAnswering(session, peer, { status: 200, body: source });
     peer.send(startV2(0, { frames: [data("x")], isLast: false }));
     const request = await requested;
     assert.equal((await stealMessage(peer)).kind, "httpResponseChunked");
@@ -317,13 +328,7 @@ suite("stolen requests", () => {
       await using agent = await FakeAgent.start();
       const { session, peer } = await agent.open();
       await using _ = session;
-      const { promise: requested, resolve } = Promise.withResolvers<IncomingRequest>();
-      await steal(session, peer, {
-        onRequest: (request) => {
-          resolve(request);
-          return { status: 200, body: Buffer.from("done") };
-        },
-      });
+      const { requested } = await stealAnswering(session, peer, { status: 200, body: Buffer.from("done") });
       peer.send(startV2(0, {}));
       const { signal } = await requested;
       assert.equal((await framedResponse(peer)).text, "done");
@@ -339,13 +344,7 @@ suite("stolen requests", () => {
     await using agent = await FakeAgent.start();
     const { session, peer } = await agent.open();
     await using _ = session;
-    const { promise: requested, resolve } = Promise.withResolvers<IncomingRequest>();
-    await steal(session, peer, {
-      onRequest: (request) => {
-        resolve(request);
-        return { status: 413, body: Buffer.from("too much") };
-      },
-    });
+    const { requested } = await stealAnswering(session, peer, { status: 413, body: Buffer.from("too much") });
     peer.send(startV2(0, { frames: [data("x")], isLast: false }));
     const { signal, body } = await requested;
     assert.equal((await framedResponse(peer)).status, 413);
