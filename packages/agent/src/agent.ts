@@ -78,6 +78,8 @@ export interface AgentParts {
   readonly sink: DescriptorSink;
   /** Aborted to stop the agent; its reason is told to the clients. */
   readonly stop: AbortSignal;
+  /** Told when clients are served. */
+  readonly onReady: () => void;
   /** Told when the agent begins to end, for whatever reason. */
   readonly onStopping: () => void;
 }
@@ -86,7 +88,7 @@ export interface AgentParts {
  * Runs until the last client has left, nobody came, or `stop` aborts. Resolves to the exit code.
  * @throws StartError
  */
-export async function runAgent({ options, settings, log, sink, threads, stop, onStopping }: AgentParts): Promise<number> {
+export async function runAgent({ options, settings, log, sink, threads, stop, onReady, onStopping }: AgentParts): Promise<number> {
   const operatorTls = await openOperatorTls(options, log);
   await using owned = new AsyncDisposableStack();
   const listening = owned.use(await listen(options.communicatePort, settings.listenAddress, log));
@@ -218,6 +220,7 @@ export async function runAgent({ options, settings, log, sink, threads, stop, on
   state = "ready";
   stopping.addEventListener("abort", () => (state = "stopping"), { once: true });
   sink.write(`agent ready - version ${AGENT_VERSION}\n`, "required");
+  onReady();
   log.event("SERVING", { version: AGENT_VERSION, port: options.communicatePort, mode: options.mode.kind });
   // Awaited here: what is owned is given back when this function ends.
   const idleTtlMs = isRefused ? 0 : settings.idleTtlMs;
