@@ -78,8 +78,8 @@ export interface AgentParts {
   readonly sink: DescriptorSink;
   /** Aborted to stop the agent; its reason is told to the clients. */
   readonly stop: AbortSignal;
-  /** Told when clients are served. */
-  readonly onReady: () => void;
+  /** Told when the first client has come. */
+  readonly onFirstClient: () => void;
   /** Told when the agent begins to end, for whatever reason. */
   readonly onStopping: () => void;
 }
@@ -88,7 +88,7 @@ export interface AgentParts {
  * Runs until the last client has left, nobody came, or `stop` aborts. Resolves to the exit code.
  * @throws StartError
  */
-export async function runAgent({ options, settings, log, sink, threads, stop, onReady, onStopping }: AgentParts): Promise<number> {
+export async function runAgent({ options, settings, log, sink, threads, stop, onFirstClient, onStopping }: AgentParts): Promise<number> {
   const operatorTls = await openOperatorTls(options, log);
   await using owned = new AsyncDisposableStack();
   const listening = owned.use(await listen(options.communicatePort, settings.listenAddress, log));
@@ -220,8 +220,8 @@ export async function runAgent({ options, settings, log, sink, threads, stop, on
   state = "ready";
   stopping.addEventListener("abort", () => (state = "stopping"), { once: true });
   sink.write(`agent ready - version ${AGENT_VERSION}\n`, "required");
-  onReady();
   log.event("SERVING", { version: AGENT_VERSION, port: options.communicatePort, mode: options.mode.kind });
+  void sessions.first.then(onFirstClient);
   // Awaited here: what is owned is given back when this function ends.
   const idleTtlMs = isRefused ? 0 : settings.idleTtlMs;
   const exitCode = await serve({ sessions, incoming, listening, options, idleTtlMs, log, stop: stopping, onStopping });

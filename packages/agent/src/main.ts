@@ -4,7 +4,7 @@
 import { argv, env, exit, stderr, stdout } from "node:process";
 import { exitNow } from "@understudy/native";
 import { parseCommandLine } from "./cli.ts";
-import { compileEarly } from "./compileEarly.ts";
+import { tuneCompiler } from "./compiler.ts";
 import { chooseFormat } from "./log/format.ts";
 import { DescriptorSink } from "./log/lineSink.ts";
 import { createLog } from "./log/log.ts";
@@ -47,9 +47,9 @@ async function main(): Promise<number> {
   const onBug = (error: unknown): void => reportBug(log, error);
   process.on("uncaughtException", onBug);
   process.on("unhandledRejection", onBug);
-  const onReady = (): void => void compileEarly();
+  const onFirstClient = (): void => void tuneCompiler();
   try {
-    return await runAgent({ options: commandLine.options, settings, log, sink, threads, stop: stop.signal, onReady, onStopping });
+    return await runAgent({ options: commandLine.options, settings, log, sink, threads, stop: stop.signal, onFirstClient, onStopping });
   } catch (error) {
     if (!(error instanceof StartError)) onBug(error);
     return stop.signal.aborted ? 0 : 1;
