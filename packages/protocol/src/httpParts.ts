@@ -17,6 +17,7 @@ const MAX_HEADER_NAMES = 24576;
 const MAX_HEADER_NAME_LENGTH = 65535;
 const MAX_URI_BYTES = 65534;
 const HEADER_OVERHEAD = 64;
+const FEW_NAMES = 16;
 
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const httpVersions = new Set(["HTTP/0.9", "HTTP/1.0", "HTTP/1.1", "HTTP/2.0", "HTTP/3.0"]);
@@ -93,7 +94,8 @@ function checkCount(declared: number | bigint): number {
 /** Builds the list as the reference does: names in lower case; a repeated name replaces the earlier one when it has one value, and adds to it otherwise. */
 class HeaderCollector {
   readonly entries: [string, Uint8Array[]][] = [];
-  readonly #places = new Map<string, number>();
+  /** Where the name is in `entries`; made when there are many. */
+  #places: Map<string, number> | null = null;
 
   add(input: Reader, name: string, values: readonly Uint8Array[]): void {
     const wrong = headerProblem(name, values);
@@ -101,9 +103,9 @@ class HeaderCollector {
     input.charge(HEADER_OVERHEAD);
     input.checkCost("headers");
     const key = name.toLowerCase();
-    const place = this.#places.get(key);
-    if (place === undefined) {
-      this.#places.set(key, this.entries.length);
+    const place = this.#placeOf(key);
+    if (place < 0) {
+      this.#places?.set(key, this.entries.length);
       this.entries.push([key, [...values]]);
     } else if (values.length === 1) {
       this.entries[place] = [key, [...values]];
@@ -111,6 +113,17 @@ class HeaderCollector {
       // In place: a copy for every repetition would be quadratic.
       for (const value of values) this.entries[place]![1].push(value);
     }
+  }
+
+  /** -1 for a new name. Looking through a few names is quicker than a map of them. */
+  #placeOf(key: string): number {
+    const { entries } = this;
+    if (entries.length > FEW_NAMES) {
+      this.#places ??= new Map(entries.map(([name], place) => [name, place]));
+      return this.#places.get(key) ?? -1;
+    }
+    for (let i = 0; i < entries.length; i++) if (entries[i]![0] === key) return i;
+    return -1;
   }
 }
 

@@ -13,6 +13,8 @@ const REST_MS = 0.05;
  * @param now monotonic milliseconds; for tests.
  */
 export function createTurnEnd(onError: (error: unknown) => void, now: () => number = () => performance.now()): TurnEnd {
+  // `process.nextTick` calls into JavaScript once more for what a promise does by itself.
+  const afterCallback = Promise.resolve();
   let jobs: (() => void)[] = [];
   let isRunning = false;
   let lastRunMs = -Infinity;
@@ -33,7 +35,7 @@ export function createTurnEnd(onError: (error: unknown) => void, now: () => numb
   return (job) => {
     if (jobs.length === 0) {
       // A job that gives another one waits for the next turn, or sockets would never have theirs.
-      if (!isRunning && now() - lastRunMs > REST_MS) process.nextTick(run);
+      if (!isRunning && now() - lastRunMs > REST_MS) void afterCallback.then(run);
       else setImmediate(run);
     }
     jobs.push(job);

@@ -68,11 +68,12 @@ export class Exchanges {
     if (late.length > 0) reader.leaveHead(bytes, start, end);
     const { head } = reader;
     const isWanted = stealer !== null || mirrorers.length > 0 || late.length > 0;
+    const uri = isWanted ? requestTargetText(bytes, head) : "";
     // Not every target that HTTP allows has a form on the wire to clients.
-    if (!isWanted || !isHttpUri(requestTargetText(bytes, head))) return this.#pass(bytes, start, end, RequestCopies.none);
-    if (stealer !== null) return this.#steal(bytes, start, end, { stealer, mirrorers, late });
+    if (!isWanted || !isHttpUri(uri)) return this.#pass(bytes, start, end, RequestCopies.none);
+    if (stealer !== null) return this.#steal(bytes, start, end, { stealer, mirrorers, late }, uri);
     const own = ownHead(bytes, start, head);
-    const request = this.#requestStart(own, [], head.bodyKind === "none");
+    const request = this.#requestStart(own, uri, [], head.bodyKind === "none");
     return this.#pass(bytes, start, end, this.#copies(own, request, mirrorers, late));
   }
 
@@ -121,12 +122,18 @@ export class Exchanges {
     return responseEdit === null ? edits : [...edits, responseEdit];
   }
 
-  #steal(bytes: Uint8Array, start: number, end: number, { stealer, mirrorers, late }: Judgement & { stealer: Stealer }): Began | null {
+  #steal(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    { stealer, mirrorers, late }: Judgement & { stealer: Stealer },
+    uri: string,
+  ): Began | null {
     const { peer, traffic, reader, arrival, onEnd } = this.#options;
     const { head } = reader;
     const own = ownRequest(bytes, start, end, head);
     if (own === null) return null;
-    const request = this.#requestStart(own.bytes, own.frames, own.body === null);
+    const request = this.#requestStart(own.bytes, uri, own.frames, own.body === null);
     this.#beganMs = traffic.requestBegan("stolen", arrival.original.port);
     this.backlog.begin(stealer.trackPending());
     const exchange = new StolenExchange({
@@ -159,9 +166,9 @@ export class Exchanges {
     return RequestCopies.of(mirrorers, start, hasUpgrade, lateCopies);
   }
 
-  #requestStart(bytes: Uint8Array, frames: RequestStart["frames"], isLast: boolean): RequestStart {
+  #requestStart(bytes: Uint8Array, uri: string, frames: RequestStart["frames"], isLast: boolean): RequestStart {
     const { arrival, reader } = this.#options;
-    const { method, uri, version, headers } = requestParts(bytes, reader.head);
+    const { method, version, headers } = requestParts(bytes, reader.head);
     return { method, uri, version, headers, arrival, frames, isLast };
   }
 }

@@ -11,7 +11,7 @@ export class PeerBacklog implements Disposable {
   readonly #peer: ByteSocket;
   readonly #stuckTimeoutMs: number;
   /** One for each answer of which something may wait still. */
-  readonly #accounts: SetWaiting[] = [];
+  #accounts: SetWaiting[] = [];
   #watch: StuckWatch | null = null;
 
   constructor(peer: ByteSocket, stuckTimeoutMs: number) {
@@ -38,8 +38,12 @@ export class PeerBacklog implements Disposable {
 
   /** Nothing waits any more, or not on these accounts. */
   clear(): void {
-    for (const account of this.#accounts) account(0);
-    this.#accounts.length = 0;
+    const accounts = this.#accounts;
+    if (accounts.length > 0) {
+      // Setting the length of an array takes longer than making a new one.
+      this.#accounts = [];
+      for (const account of accounts) account(0);
+    }
     if (this.#watch !== null) this.#watch.isWaiting = false;
   }
 

@@ -1,4 +1,4 @@
-// Turns a scanned request head into what clients get of it: method, uri, version and headers. The body is not its
+// Turns a scanned request head into what clients get of it: method, target, version and headers. The body is not its
 // business, nor whether the request should be sent.
 
 import type { HttpHeaders } from "@understudy/protocol";
@@ -6,11 +6,9 @@ import { asBuffer, latin1 } from "./byteClasses.ts";
 import type { RequestHead } from "./head.ts";
 import { groupedHeaders } from "./headers.ts";
 
-/** The wire's `InternalHttpRequest` without its body. */
+/** The wire's `InternalHttpRequest` without its target and body. */
 export interface RequestParts {
   readonly method: string;
-  /** The request target as the peer wrote it: `/path?query`, or an absolute form if that was sent. */
-  readonly uri: string;
   readonly version: "HTTP/1.0" | "HTTP/1.1";
   readonly headers: HttpHeaders;
 }
@@ -20,13 +18,12 @@ export function requestParts(bytes: Uint8Array, head: RequestHead): RequestParts
   const { start } = head;
   return {
     method: latin1(bytes, start + head.methodStart, start + head.methodEnd),
-    uri: requestTargetText(bytes, head),
     version: head.minorVersion === 0 ? "HTTP/1.0" : "HTTP/1.1",
     headers: groupedHeaders(bytes, start, head.length, head.fields),
   };
 }
 
-/** The target as text. The scanner let only valid UTF-8 pass. */
+/** The request target as the peer wrote it: `/path?query`, or an absolute form if that was sent. The scanner let only valid UTF-8 pass. */
 export function requestTargetText(bytes: Uint8Array, head: RequestHead): string {
   return asBuffer(bytes).toString("utf8", head.start + head.targetStart, head.start + head.targetEnd);
 }

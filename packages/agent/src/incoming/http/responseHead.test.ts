@@ -9,7 +9,7 @@ import { badGateway, refusal } from "./errorResponse.ts";
 import { RequestHead, ResponseHead } from "./head.ts";
 import { HttpDate } from "./httpDate.ts";
 import { ownHead } from "./ownRequest.ts";
-import { requestParts } from "./requestMessage.ts";
+import { requestParts, requestTargetText } from "./requestMessage.ts";
 import { ResponseBodyEncoder } from "./responseBody.ts";
 import { InvalidResponse, encodeResponseHead, type ResponseBody, type ResponseContext, type ResponseFraming } from "./responseHead.ts";
 import { headerEdit } from "./rewriteHead.ts";
@@ -222,10 +222,11 @@ test("a request in memory of its own becomes a message with grouped lower-case h
   );
   const head = new RequestHead();
   assert.equal(head.scan(bytes, 2, bytes.length), "complete", head.reason);
-  const message = requestParts(ownHead(bytes, 2, head), head);
+  const own = ownHead(bytes, 2, head);
+  const message = requestParts(own, head);
   bytes.fill(0);
   assert.equal(message.method, "PATCH");
-  assert.equal(message.uri, "http://h/p?q=\u00e4");
+  assert.equal(requestTargetText(own, head), "http://h/p?q=\u00e4");
   assert.equal(message.version, "HTTP/1.0");
   const texts = message.headers.map(([name, values]) => [name, ...values.map((value) => Buffer.from(value).toString("latin1"))]);
   assert.deepEqual(texts, [
@@ -233,4 +234,13 @@ test("a request in memory of its own becomes a message with grouped lower-case h
     ["x-two", "a", "\xff"],
     ["accept", "*"],
   ]);
+});
+
+test("headers of one name are one group, also among many", () => {
+  const others = Array.from({ length: 40 }, (_, i) => `x-${i}: ${i}\r\n`);
+  const bytes = Buffer.from(`GET / HTTP/1.1\r\nvia: a\r\n${others.join("")}Via: b\r\nX-7: again\r\nhost: h\r\n\r\n`);
+  const head = new RequestHead();
+  assert.equal(head.scan(bytes, 0, bytes.length), "complete", head.reason);
+  const texts = requestParts(bytes, head).headers.map(([name, values]) => `${name}: ${values.map(String).join(", ")}`);
+  assert.deepEqual(texts, ["via: a, b", ...others.map((line, i) => (i === 7 ? "x-7: 7, again" : line.trim())), "host: h"]);
 });

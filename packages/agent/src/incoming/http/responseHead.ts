@@ -82,7 +82,7 @@ export function encodeResponseHead(response: ResponseParts, context: ResponseCon
     if (REPLACED.has(lowerName) || (lowerName === "content-length" && !keepsLength)) continue;
     // The connection's own end is written below; other options (upgrade) stay.
     if (lowerName === "connection" && (closes || facts.hasOnlyKeepAlive)) continue;
-    const edited = edits.findIndex((edit) => edit.replaces === lowerName);
+    const edited = edits.length === 0 ? -1 : edits.findIndex((edit) => edit.replaces === lowerName);
     if (edited >= 0) {
       met |= 1 << edited;
       text += `${lowerName}: ${bytesText(edits[edited]!.value)}\r\n`;
@@ -124,12 +124,10 @@ function readFacts(headers: HttpHeaders): Facts {
     switch (name.toLowerCase()) {
       case "content-length":
         for (const value of values) {
-          const text = bytesText(value);
-          if (!/^\d{1,15}$/.test(text)) throw new InvalidResponse("malformed content-length");
-          if (facts.contentLength >= 0 && facts.contentLength !== Number(text)) {
-            throw new InvalidResponse("differing content-length headers");
-          }
-          facts.contentLength = Number(text);
+          const length = decimal(value);
+          if (length < 0) throw new InvalidResponse("malformed content-length");
+          if (facts.contentLength >= 0 && facts.contentLength !== length) throw new InvalidResponse("differing content-length headers");
+          facts.contentLength = length;
         }
         break;
       case "connection": {
@@ -178,6 +176,18 @@ function isToken(text: string): boolean {
     if (code > 0x7f || (byteClasses[code]! & TOKEN) === 0) return false;
   }
   return text.length > 0;
+}
+
+/** The number that 1 to 15 digits spell; -1 for anything else. */
+function decimal(digits: Uint8Array): number {
+  if (digits.length === 0 || digits.length > 15) return -1;
+  let value = 0;
+  for (let i = 0; i < digits.length; i++) {
+    const digit = digits[i]! - 0x30;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+  }
+  return value;
 }
 
 function bytesText(bytes: Uint8Array): string {
