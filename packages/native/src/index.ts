@@ -4,6 +4,7 @@ export { type Capability, capabilities, dropCapabilities, hasCapability } from "
 export * from "./directory.ts";
 export * from "./errno.ts";
 export { exitNow } from "./exitNow.ts";
+export { waitsSoFar } from "./contextSwitches.ts";
 export { giveBackFreedMemory } from "./freedMemory.ts";
 export * from "./fileAt.ts";
 export * from "./fileTimes.ts";

@@ -1,5 +1,8 @@
 // Calls on the event loop that cannot wait by what is known here may still wait for what is not: a program that the kernel asks for
 // permission, a security module that reads the file first. One that took long is a sign of it; then the pool does everything for a while.
+// One that took long because others had the processor is none: on a busy machine the pool would make it only worse.
+
+import { waitsSoFar } from "@understudy/native";
 
 const defaultSlowMs = 10;
 /** How long the pool then does everything, in ms. */
@@ -10,7 +13,7 @@ export class InstantTrust {
   readonly #slowMs: number;
   #distrustedUntilMs = -Infinity;
 
-  /** `slowMs`: a call of this length, in ms, waited for something. Default 10. */
+  /** `slowMs`: a call of this length, in ms, that waited is one too long. Default 10. */
   constructor(slowMs: number = defaultSlowMs) {
     this.#slowMs = slowMs;
   }
@@ -21,12 +24,13 @@ export class InstantTrust {
 
   /** Makes a call and watches how long it takes. */
   watch<T>(call: () => T): T {
+    const waits = waitsSoFar();
     const began = performance.now();
     try {
       return call();
     } finally {
       const ended = performance.now();
-      if (ended - began > this.#slowMs) this.#distrustedUntilMs = ended + distrustedMs;
+      if (ended - began > this.#slowMs && waitsSoFar() !== waits) this.#distrustedUntilMs = ended + distrustedMs;
     }
   }
 }
