@@ -88,6 +88,26 @@ export function judge(
   return judgeLater(source, request, [...answered(subscriptions.stealers, stealing), ...answered(subscriptions.mirrorers, listening)]);
 }
 
+/** Where it is noted what filters cost. */
+export interface FilterClock {
+  readonly work: { begin(what: string): number };
+  filtersTook(port: number, ms: number): void;
+}
+
+/** As `judge`, where who only listens may be late. Notes how long the filters took; `thenWork` names what the event loop goes on with. */
+export function judgeTimed(
+  source: SubscriptionSource & FilterClock,
+  port: number,
+  input: FilterInput,
+  need: ClientNeed | null,
+  thenWork: string,
+): Judgement | Promise<Judgement> {
+  const beganMs = source.work.begin("filters");
+  const judgement = judge(source, port, input, need, true);
+  source.filtersTook(port, source.work.begin(thenWork) - beganMs);
+  return judgement;
+}
+
 /** Whether a filter of the port looks at bodies: a request is then judged when its body is there, within limits. `mayBeLate`: as in `judge`. */
 export function needsBody(source: SubscriptionSource, port: number, mayBeLate = false): boolean {
   const subscriptions = source.subscriptionsOf(port);

@@ -2,7 +2,7 @@
 
 import type { IncomingTraffic } from "../incomingTraffic.ts";
 import type { Arrival } from "../arrival.ts";
-import { clientNeed, judge, type Judgement, needsBody } from "../judge.ts";
+import { clientNeed, judgeTimed, type Judgement, needsBody } from "../judge.ts";
 import { BodyCollector } from "./bodyCollector.ts";
 import { RequestHeadInput } from "./filter/filterInput.ts";
 import { type HeadLimits, RequestHead } from "./head.ts";
@@ -104,9 +104,7 @@ export class RequestReader {
 
   #judge(input: RequestHeadInput): Judgement | Promise<Judgement> {
     const { traffic, arrival } = this.#options;
-    const beganMs = traffic.work.begin("filters");
-    const judgement = judge(traffic, arrival.original.port, input, clientNeed(arrival, this.head.hasUpgrade), true);
-    traffic.filtersTook(arrival.original.port, traffic.work.begin("an HTTP/1 request") - beganMs);
+    const judgement = judgeTimed(traffic, arrival.original.port, input, clientNeed(arrival, this.head.hasUpgrade), "an HTTP/1 request");
     if (judgement instanceof Promise || judgement.late.length > 0) input.detach();
     return judgement;
   }

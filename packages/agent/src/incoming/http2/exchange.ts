@@ -10,7 +10,7 @@ import type { HeaderEdit } from "../http/rewriteHead.ts";
 import { RequestCopies } from "../http/requestCopies.ts";
 import type { BadGatewayCause } from "../../metrics/metrics.ts";
 import type { IncomingTraffic } from "../incomingTraffic.ts";
-import { clientNeed, judge, type Judgement, type LateMirrorer, needsBody } from "../judge.ts";
+import { clientNeed, judgeTimed, type Judgement, type LateMirrorer, needsBody } from "../judge.ts";
 import type { RequestStart } from "../steal/requestForms.ts";
 import type { Mirrorer, Stealer } from "../subscriptions.ts";
 import { ErrorCode } from "./errors.ts";
@@ -165,9 +165,7 @@ export class Exchange implements StreamReader {
     const { arrival, traffic } = this.#options;
     const { pieces } = this.#body;
     const body = hasBody && pieces.length > 0 ? (pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)) : null;
-    const beganMs = traffic.work.begin("filters");
-    const judgement = judge(traffic, arrival.original.port, this.#input(body), clientNeed(arrival, false), true);
-    traffic.filtersTook(arrival.original.port, traffic.work.begin("an HTTP/2 request") - beganMs);
+    const judgement = judgeTimed(traffic, arrival.original.port, this.#input(body), clientNeed(arrival, false), "an HTTP/2 request");
     if (!(judgement instanceof Promise)) {
       this.#follow(judgement);
       return;
