@@ -4,7 +4,7 @@
 import { giveBackFreedMemory } from "@understudy/native";
 import type { CurrentWork } from "./task/currentWork.ts";
 
-const EVERY_MS = 10_000;
+const EVERY_MS = 250;
 
 /** Until the result is disposed of. */
 export function giveBackSpareMemory(work: CurrentWork): Disposable {
