@@ -17,8 +17,8 @@ const flags = [
   "--no-parallel-scavenge",
 ];
 
-/** Of the threads that compile, as in `nice`: a tenth of the weight of the one that serves. */
-const NICENESS = 10;
+/** Of the threads that compile, as in `nice`: a third of the weight of the one that serves. With less they starve where every processor is busy. */
+const NICENESS = 5;
 
 /**
  * Compiles early, in one step, and after everything else that has something to do. For all of the process, from now on. To be called when there is somebody to serve: what is called often during
