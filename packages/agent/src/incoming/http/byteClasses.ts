@@ -53,6 +53,21 @@ export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
+/** A decimal of more digits may not fit in a double without loss. */
+const DECIMAL_MAX_DIGITS = 15;
+
+/** The number that `bytes[start, end)` spells in 1 to 15 digits; -1 for anything else. */
+export function decimal(bytes: Uint8Array, start: number, end: number): number {
+  if (start === end || end - start > DECIMAL_MAX_DIGITS) return -1;
+  let value = 0;
+  for (let i = start; i < end; i++) {
+    const digit = bytes[i]! - 0x30;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+  }
+  return value;
+}
+
 /** Whether every byte of the range has all of `classes`. */
 export function allInClass(bytes: Uint8Array, start: number, end: number, classes: number): boolean {
   const table = byteClasses;

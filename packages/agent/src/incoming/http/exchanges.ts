@@ -68,9 +68,10 @@ export class Exchanges {
     if (late.length > 0) reader.leaveHead(bytes, start, end);
     const { head } = reader;
     const isWanted = stealer !== null || mirrorers.length > 0 || late.length > 0;
-    const uri = isWanted ? requestTargetText(bytes, head) : "";
+    if (!isWanted) return this.#pass(bytes, start, end, RequestCopies.none);
+    const uri = requestTargetText(bytes, head);
     // Not every target that HTTP allows has a form on the wire to clients.
-    if (!isWanted || !isHttpUri(uri)) return this.#pass(bytes, start, end, RequestCopies.none);
+    if (!isHttpUri(uri)) return this.#pass(bytes, start, end, RequestCopies.none);
     if (stealer !== null) return this.#steal(bytes, start, end, { stealer, mirrorers, late }, uri);
     const own = ownHead(bytes, start, head);
     const request = this.#requestStart(own, uri, [], head.bodyKind === "none");

@@ -3,7 +3,7 @@
 // parsers could read in two ways becomes a reason, and the caller then leaves the bytes alone.
 // Rules: RFC 9112 §5, §6, §9; RFC 9110 §5.
 
-import { AUTHORITY, FIELD_VALUE, TOKEN, byteClasses, tokenEquals } from "./byteClasses.ts";
+import { AUTHORITY, FIELD_VALUE, TOKEN, byteClasses, decimal, tokenEquals } from "./byteClasses.ts";
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -14,8 +14,6 @@ const COMMA = 0x2c;
 
 /** Numbers kept for each field: start and end of its name, start and end of its value. */
 const STRIDE = 4;
-/** A decimal of more digits may not fit in a double without loss. */
-const MAX_LENGTH_DIGITS = 15;
 
 const AT_LINE = 0;
 const IN_NAME = 1;
@@ -208,16 +206,9 @@ export class FieldTable {
   #noteLength(bytes: Uint8Array, start: number, end: number): boolean {
     // Equal repetitions are refused, too: some parsers join them to a list, some reject them.
     if (this.contentLength >= 0) return this.#unsafe("several content-length headers");
-    const digits = end - start;
-    if (digits === 0 || digits > MAX_LENGTH_DIGITS || (digits > 1 && bytes[start] === 0x30)) {
-      return this.#unsafe("malformed content-length");
-    }
-    let value = 0;
-    for (let i = start; i < end; i++) {
-      const digit = bytes[i]! - 0x30;
-      if (digit < 0 || digit > 9) return this.#unsafe("malformed content-length");
-      value = value * 10 + digit;
-    }
+    const value = decimal(bytes, start, end);
+    const hasLeadingZero = end - start > 1 && bytes[start] === 0x30;
+    if (value < 0 || hasLeadingZero) return this.#unsafe("malformed content-length");
     this.contentLength = value;
     return true;
   }

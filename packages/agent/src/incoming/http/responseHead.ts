@@ -4,7 +4,7 @@
 
 import { reasonPhrase } from "./reasonPhrases.ts";
 import type { HttpHeaders } from "@understudy/protocol";
-import { FIELD_VALUE, TOKEN, allInClass, byteClasses, latin1 } from "./byteClasses.ts";
+import { FIELD_VALUE, TOKEN, allInClass, byteClasses, decimal, latin1 } from "./byteClasses.ts";
 import type { HeaderEdit } from "./rewriteHead.ts";
 
 /** A response that cannot be sent as HTTP. The message says why; it is for the client that made it. */
@@ -124,7 +124,7 @@ function readFacts(headers: HttpHeaders): Facts {
     switch (name.toLowerCase()) {
       case "content-length":
         for (const value of values) {
-          const length = decimal(value);
+          const length = decimal(value, 0, value.length);
           if (length < 0) throw new InvalidResponse("malformed content-length");
           if (facts.contentLength >= 0 && facts.contentLength !== length) throw new InvalidResponse("differing content-length headers");
           facts.contentLength = length;
@@ -176,18 +176,6 @@ function isToken(text: string): boolean {
     if (code > 0x7f || (byteClasses[code]! & TOKEN) === 0) return false;
   }
   return text.length > 0;
-}
-
-/** The number that 1 to 15 digits spell; -1 for anything else. */
-function decimal(digits: Uint8Array): number {
-  if (digits.length === 0 || digits.length > 15) return -1;
-  let value = 0;
-  for (let i = 0; i < digits.length; i++) {
-    const digit = digits[i]! - 0x30;
-    if (digit < 0 || digit > 9) return -1;
-    value = value * 10 + digit;
-  }
-  return value;
 }
 
 function bytesText(bytes: Uint8Array): string {
