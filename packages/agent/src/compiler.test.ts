@@ -35,7 +35,7 @@ test("what is called often is optimised in full after far fewer calls, and in on
   assert.deepEqual([usual.usedMaglev, early.usedMaglev], [true, false]);
 });
 
-test("the threads that compile come after everything else", async () => {
+test("the threads that compile have a lower priority than all others", async () => {
   // The 19th field of a thread's state, the 17th behind its name, is how nice it is: proc_pid_stat(5).
   const program = `
     import { readdirSync, readFileSync } from "node:fs";

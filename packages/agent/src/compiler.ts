@@ -13,7 +13,7 @@ const flags = [
   "--invocation-count-for-turbofan=300",
   // Calls without news about the types that a function meets, before it counts as known.
   "--minimum-invocations-after-ic-update=100",
-  // The threads that compile also help the collector of the young generation, which would wait for them now that they come last.
+  // The threads that compile also help the collector of the young generation, which would wait for them now that they have a lower priority.
   "--no-parallel-scavenge",
 ];
 
@@ -21,7 +21,7 @@ const flags = [
 const NICENESS = 5;
 
 /**
- * Compiles early, in one step, and after everything else that has something to do. For all of the process, from now on. To be called when there is somebody to serve: what is called often during
+ * Compiles early, in one step, and at a lower priority than everything else. For all of the process, from now on. To be called when there is somebody to serve: what is called often during
  * the start is seldom called afterwards.
  */
 export async function tuneCompiler(): Promise<void> {
